@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+# `make help` lists the targets.
+#
+# Of the user's: CC CPPFLAGS CFLAGS LDFLAGS LDLIBS, FLAVOUR=release|debug|asan, V=1 shows the commands,
+# CI=true makes warnings errors, K=WORD runs only the tests whose name holds WORD.
+
+FLAVOUR ?= release
+BUILD   := build/$(FLAVOUR)
+VERSION := $(shell cat VERSION)
+PKGS    := yaml-0.1 hiredis
+CC      ?= cc
+CLANG   ?= clang
+INSTALL ?= install
+PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
+Q       := $(if $(V),,@)
+SAY     := @$(if $(findstring s,$(filter-out --%,$(firstword $(MAKEFLAGS)))),:,echo)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
+        -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
+        -Wcast-qual -Wwrite-strings -Wno-overlength-strings -Wformat=2 -Wno-format-nonliteral -Wundef -Wvla -Wimplicit-fallthrough
+SAN  := address,undefined -fno-sanitize-recover=all
+
+OPT_release := -O2 -g
+OPT_debug   := -O0 -g
+OPT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN)
+OPT_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(SAN)
+OPT_analyze := -O2 -g -fanalyzer
+LD_asan     := -fsanitize=address,undefined
+LD_fuzz     := -fsanitize=fuzzer,address,undefined
+$(if $(OPT_$(FLAVOUR)),,$(error FLAVOUR is one of release, debug, asan))
+
+# glibc warns when _FORTIFY_SOURCE comes without optimisation, and compilers when it is set twice.
+ifeq ($(FLAVOUR)$(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))$(filter -O0,$(CFLAGS)),release)
+FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+# Debian's libev has no .pc file; Fedora's has one, because its headers lie in a folder of their own.
+EV_CFLAGS := $(shell pkg-config --cflags libev 2>/dev/null)
+EV_LIBS   := $(or $(shell pkg-config --libs libev 2>/dev/null),-lev)
+
+# What the build needs comes first, so that the user's flags, which are never changed, win.
+all_cppflags = -D_GNU_SOURCE -DSLUICED_VERSION='"$(VERSION)"' -Isrc -Itests -I$(BUILD)/gen $(FORTIFY) \
+               $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(EV_CFLAGS) $(CPPFLAGS)
+all_cflags   = -std=gnu11 $(OPT_$(FLAVOUR)) $(WARN) $(if $(CI),-Werror) -fstack-protector-strong \
+               -fPIE -fno-strict-aliasing -pthread $(CFLAGS)
+all_ldflags  = -pie -Wl,-z,relro,-z,now -pthread $(LD_$(FLAVOUR)) $(CFLAGS) $(LDFLAGS)
+all_ldlibs   = $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(EV_LIBS) $(LDLIBS)
+COMPILE     := $(CC) $(all_cppflags) $(all_cflags)
+LIBS        := $(all_ldlibs)
+link         = $(CC) $(all_ldflags) -o $@ $(filter %.o,$^) \
+               -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+
+# Each folder of src/ becomes an archive; a test links only the folder under test and lower floors,
+# so that the linker checks the floors as well.
+FOLDERS := base core loop config redis handler control consumer daemon
+UNDER_base     := base
+UNDER_core     := core base
+UNDER_loop     := loop base
+UNDER_config   := config core base
+UNDER_redis    := redis core loop base
+UNDER_handler  := handler core loop base
+UNDER_control  := control core loop base
+UNDER_consumer := consumer config redis handler control core loop base
+UNDER_daemon   := daemon $(UNDER_consumer)
+
+sources  = $(filter-out src/daemon/main.c,$(wildcard src/$(1)/*.c))
+objects  = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
+archives = $(foreach f,$(UNDER_$(1)),$(if $(call sources,$(f)),$(BUILD)/$(f).a))
+# tests/KIND/FOLDER/test_*.c and helper_*.c are programs; any other file there is linked to each test.
+programs = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard $(1)))
+support  = $(patsubst tests/%.c,$(BUILD)/obj/tests/%.o,$(filter-out \
+           tests/$(1)/test_% tests/$(1)/helper_%,$(wildcard tests/$(1)/*.c)))
+
+UNIT      := $(call programs,tests/unit/*/test_*.c)
+COMPONENT := $(call programs,tests/component/*/test_*.c tests/component/*/helper_*.c)
+FUZZ      := $(filter-out %/replay,$(call programs,tests/fuzz/*.c))
+HEADERS   := $(patsubst src/%.h,$(BUILD)/headers/%.ok,$(wildcard src/*/*.h))
+REDIS_LINK := build/tools/redis-server
+RUN       := PATH="$(CURDIR)/build/tools:$$PATH" $(PYTHON) tests/run --build $(BUILD) $(if $(K),-k $(K))
+
+.PHONY: all check unit component fuzz-replay e2e asan demo bench fuzz lint format layers headers \
+        analyze install uninstall clean help
+.PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/obj/tests/%.o $(BUILD)/gen/redis/%.lua.inc
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/sluiced	## the daemon, into build/release/
+
+$(BUILD)/sluiced: $(BUILD)/obj/daemon/main.o $(call archives,daemon)
+	$(SAY) "  link    $@"
+	$(Q)$(link) $(LIBS)
+
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(SAY) "  cc      $<"
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(SAY) "  cc      $<"
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Changes when the flags do, and everything is built anew.
+.PHONY: look-at-flags
+$(BUILD)/flags: look-at-flags
+	@pkg-config --exists --print-errors $(PKGS) || { echo "./bootstrap build installs it" >&2; exit 1; }
+	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(COMPILE) $(all_ldflags))' >$@.$$$$; \
+	if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+
+define folder_rules
+$(BUILD)/$(1).a: $(call objects,$(1))
+	@mkdir -p $$(@D) && rm -f $$@
+	$(Q)$(AR) rcs $$@ $$^
+
+$(foreach kind,unit component,
+$(BUILD)/tests/$(kind)/$(1)/%: $(BUILD)/obj/tests/$(kind)/$(1)/%.o $(call support,$(kind)/$(1)) $(call archives,$(1))
+	@mkdir -p $$(@D)
+	$(SAY) "  link    $$@"
+	$(Q)$$(link) $(LIBS) -lcmocka
+)
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
+
+# A fuzz target is linked to libFuzzer, or to a main() that replays the corpus.
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(call archives,consumer) \
+		$(if $(filter-out fuzz,$(FLAVOUR)),$(BUILD)/obj/tests/fuzz/replay.o)
+	@mkdir -p $(@D)
+	$(SAY) "  link    $@"
+	$(Q)$(link) $(LIBS)
+
+# The Lua scripts become C string literals.
+$(BUILD)/gen/redis/%.lua.inc: src/redis/%.lua
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< >$@
+$(call objects,redis): $(patsubst src/%.lua,$(BUILD)/gen/%.lua.inc,$(wildcard src/redis/*.lua))
+
+# --- tests ---------------------------------------------------------------------------------------
+
+check: all layers headers $(UNIT) $(COMPONENT) fuzz-programs $(REDIS_LINK)	## build and run every test
+	$(Q)$(RUN) --fuzz-build build/asan tools unit component fuzz docs e2e examples
+
+unit: $(UNIT)	## the tests of pure modules
+	$(Q)$(RUN) unit
+
+component: $(COMPONENT) $(REDIS_LINK)	## the tests with a real loop and real processes
+	$(Q)$(RUN) component
+
+e2e: all $(REDIS_LINK)	## the tests with a real Redis
+	$(Q)$(RUN) e2e
+
+asan:	## unit, component and e2e under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan asan-tests
+
+asan-tests: all $(UNIT) $(COMPONENT) $(REDIS_LINK)
+	$(Q)$(RUN) unit component e2e
+
+fuzz-replay: fuzz-programs	## the fuzz targets over their corpus, sanitized
+	$(Q)$(RUN) --fuzz-build build/asan fuzz
+
+.PHONY: asan-tests fuzz-programs fuzz-built fuzz-run
+fuzz-programs:
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan fuzz-built
+
+fuzz-built: $(FUZZ)
+	@:
+
+FUZZ_SECONDS ?= 60
+fuzz:	## run each libFuzzer target for FUZZ_SECONDS (clang)
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz CC=$(CLANG) fuzz-run
+
+fuzz-run: $(FUZZ)
+	$(Q)scripts/fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+# Debian has the server in redis-tools too, under the name redis-check-rdb: one program, and what it is
+# goes by the name it is called by. So the tests need no package that starts a service.
+$(REDIS_LINK):
+	@mkdir -p $(@D)
+	$(Q)server=$$(command -v redis-server || command -v redis-check-rdb || command -v valkey-server) || \
+	{ echo "no redis-server: ./bootstrap check installs one" >&2; exit 1; }; ln -sf "$$server" $@
+
+demo: all $(REDIS_LINK)	## see it work, with a Redis of its own
+	$(Q)PATH="$(CURDIR)/build/tools:$(CURDIR)/$(BUILD):$$PATH" scripts/demo
+
+bench: all $(REDIS_LINK)	## measure it
+	$(Q)PATH="$(CURDIR)/build/tools:$$PATH" bench/run
+
+# --- checks of the source ------------------------------------------------------------------------
+
+layers:	## every file includes only its own folder and lower floors
+	$(Q)scripts/layers
+
+headers: $(HEADERS)	## each header compiles alone
+$(BUILD)/headers/%.ok: src/%.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)printf '#include "$*.h"\n' | $(COMPILE) -MMD -MP -MF $(@:.ok=.d) -MT $@ -fsyntax-only -x c -
+	$(Q)touch $@
+
+lint: $(patsubst src/%.lua,$(BUILD)/gen/%.lua.inc,$(wildcard src/redis/*.lua))	## format, clang-tidy, cppcheck, shellcheck
+	$(Q)scripts/lint $(all_cppflags)
+
+format:	## put every C file into form
+	$(Q)find src tests bench -name '*.[ch]' -exec clang-format -i {} +
+
+analyze:	## gcc's -fanalyzer
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=analyze all
+
+# --- installation --------------------------------------------------------------------------------
+
+PREFIX     ?= /usr/local
+prefix     ?= $(PREFIX)
+bindir     ?= $(prefix)/bin
+mandir     ?= $(prefix)/share/man
+sysconfdir ?= /etc
+MANPAGES   := $(sort $(wildcard man/*.5 man/*.8))
+man_target  = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+ETC        := $(DESTDIR)$(sysconfdir)/sluiced
+
+install: all	## PREFIX=/usr/local, DESTDIR, bindir, mandir, sysconfdir
+	$(INSTALL) -D -m 755 $(BUILD)/sluiced $(DESTDIR)$(bindir)/sluiced
+	$(foreach page,$(MANPAGES),$(INSTALL) -D -m 644 $(page) $(call man_target,$(page)) &&) true
+	test -e $(ETC)/sluiced.yaml || $(INSTALL) -D -m 644 config/sluiced.yaml $(ETC)/sluiced.yaml
+
+uninstall:	## removes what install put there, but for the configuration
+	rm -f $(DESTDIR)$(bindir)/sluiced $(foreach page,$(MANPAGES),$(call man_target,$(page)))
+
+clean:	## remove build/
+	rm -rf build
+
+help:	## this list
+	@awk -F '\t' '/^[a-z][^ ]*:.*\t## / { split($$1, t, ":"); sub(/^## /, "", $$NF); printf "%-12s %s\n", t[1], $$NF }' Makefile
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only place that asks what time it is. Deadlines, leases and delays use the monotonic clock;
+ * wall time is for people and for records.
+ */
+#ifndef SLUICED_BASE_CLOCK_H
+#define SLUICED_BASE_CLOCK_H
+
+#include <stdint.h>
+
+uint64_t clock_mono_ms(void);
+uint64_t clock_mono_us(void);
+uint64_t clock_wall_ms(void); /* since 1970 */
+
+#endif

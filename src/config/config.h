@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration file: loaded whole, checked whole, immutable afterwards. */
+#ifndef SLUICED_CONFIG_CONFIG_H
+#define SLUICED_CONFIG_CONFIG_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+#include "base/diag.h"
+#include "core/settings.h"
+
+struct config {
+	struct redis_settings redis;
+	struct daemon_settings daemon;
+	struct consumer_settings *consumers; /* in file order */
+	size_t n_consumers;
+};
+
+/*
+ * Loads and checks a file. Everything wrong with it is added to diag; 0 with warnings at most, or
+ * -EINVAL when there was an error, or -errno when the file could not be read (also in diag).
+ * `instance` overrides daemon.instance when not NULL. The caller owns the result.
+ */
+int config_load(const char *path, const char *instance, struct diag *diag,
+    struct config **ret_config) MUST_CHECK;
+
+void config_free(struct config *c);
+
+/* The effective configuration as YAML: defaults filled in, secrets as ***. */
+void config_print(const struct config *c, FILE *to);
+
+/* JSON Schema of the file, for editors. */
+void config_print_schema(FILE *to);
+
+/* A file with every key, its default and a line of explanation, all commented out but for a minimal
+ * consumer: what config/sluiced.yaml holds. */
+void config_print_reference(FILE *to);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/deadletter.h"
+
+#include <stdio.h>
+
+#include "base/text.h"
+
+/* Numbers and times as text, ended by NUL; fixed memory, so that slices into it stay valid. */
+struct numbers {
+	char meta[8];
+	char attempts[16];
+	char first[24], last[24];
+	struct entryid_text id;
+};
+
+static void put_ms(char *out, size_t size, uint64_t ms)
+{
+	if (ms)
+		snprintf(out, size, "%llu", (unsigned long long)ms);
+	else
+		out[0] = '\0';
+}
+
+static struct numbers *write_numbers(const struct deadletter *d, struct buf *scratch)
+{
+	struct numbers *n;
+
+	buf_clear(scratch);
+	/* All of the scratch is reserved at once: it must not move afterwards. A byte of stderr
+	 * becomes four at most (\xNN). */
+	n = (struct numbers *)(void *)buf_reserve(
+	    scratch, sizeof(*n) + 4 * d->stderr_tail.len + 1);
+	buf_added(scratch, sizeof(*n));
+	snprintf(n->meta, sizeof(n->meta), "%d", DEADLETTER_PAIRS);
+	snprintf(n->attempts, sizeof(n->attempts), "%u", d->attempts);
+	put_ms(n->first, sizeof(n->first), d->first_ms);
+	put_ms(n->last, sizeof(n->last), d->last_ms);
+	n->id = entryid_text(d->id);
+	return n;
+}
+
+void deadletter_pairs(
+    const struct deadletter *d, struct buf *scratch, struct slice pairs[2 * DEADLETTER_PAIRS])
+{
+	struct numbers *n = write_numbers(d, scratch);
+	size_t stderr_at = buf_len(scratch);
+
+	text_append_printable(scratch, d->stderr_tail);
+	n = (struct numbers *)(void *)buf_data(scratch);
+	/* clang-format off */
+	const struct slice all[2 * DEADLETTER_PAIRS] = {
+		slice_of("sluice.meta"), slice_of(n->meta),
+		slice_of("sluice.stream"), slice_of(d->stream),
+		slice_of("sluice.group"), slice_of(d->group),
+		slice_of("sluice.consumer"), slice_of(d->consumer),
+		slice_of("sluice.id"), slice_of(n->id.text),
+		slice_of("sluice.reason"), slice_of(dead_reason_word(d->reason)),
+		slice_of("sluice.failure"), slice_of(failure_word(d->failure)),
+		slice_of("sluice.detail"), d->detail,
+		slice_of("sluice.attempts"), slice_of(n->attempts),
+		slice_of("sluice.handler"), slice_of(d->handler),
+		slice_of("sluice.host"), slice_of(d->host),
+		slice_of("sluice.first_ms"), slice_of(n->first),
+		slice_of("sluice.last_ms"), slice_of(n->last),
+		slice_of("sluice.stderr"),
+		{ buf_data(scratch) + stderr_at, buf_len(scratch) - stderr_at },
+	};
+	/* clang-format on */
+	memcpy(pairs, all, sizeof(all));
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything this daemon holds of one stream: the table of held ids, a list for each state, the
+ * order in which leases must be renewed and the order in which waiting entries fall due.
+ *
+ * Whatever way an id arrives, if it is in the table it is not started again. entryset_move() is the
+ * only code that changes a state, and it moves the entry between the lists in the same step: a
+ * gauge is the length of a list and cannot disagree with it.
+ */
+#ifndef SLUICED_CORE_ENTRYSET_H
+#define SLUICED_CORE_ENTRYSET_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "core/entry.h"
+
+struct entryset {
+	struct list in[ENTRY_STATE_COUNT];
+	struct list by_freshness; /* leased states only; the stalest first */
+	struct heap due;          /* WAITING */
+	struct entry **buckets;
+	size_t n_buckets, n_held;
+	struct list spare; /* memory of freed entries, by .node */
+};
+
+void entryset_init(struct entryset *es);
+
+/* Frees every entry. */
+void entryset_done(struct entryset *es);
+
+struct entry *entryset_find(const struct entryset *es, struct entryid id);
+
+/* A new entry that is not held yet, in state WAITING and due at once, or READY. */
+struct entry *entryset_add_waiting(struct entryset *es, struct entryid id, uint64_t now_ms);
+struct entry *entryset_add_ready(struct entryset *es, struct entryid id, uint64_t now_ms);
+
+/* Moves e to another state; the move must be one of the table in entryset.c. Not for WAITING and
+ * GONE, which have calls of their own. */
+void entryset_move(struct entryset *es, struct entry *e, enum entry_state to);
+
+/* Moves e to WAITING until due_at_ms; e may be WAITING already. */
+void entryset_wait(struct entryset *es, struct entry *e, uint64_t due_at_ms);
+
+/* Moves e to GONE and frees it with what it owns. */
+void entryset_forget(struct entryset *es, struct entry *e);
+
+/* e was read, claimed, begun or renewed just now. */
+void entryset_freshen(struct entryset *es, struct entry *e, uint64_t now_ms);
+
+/* The WAITING entry that is due first, or NULL. */
+struct entry *entryset_first_due(const struct entryset *es);
+
+/* First entry in a state, or NULL. */
+struct entry *entryset_first(const struct entryset *es, enum entry_state state);
+
+/* The lowest id that is neither acknowledged nor buried; false when nothing is held. Walks all. */
+bool entryset_lowest(const struct entryset *es, struct entryid *ret_id);
+
+const char *entry_state_word(enum entry_state state);
+
+/* Whether the table of moves allows this one. */
+bool entry_state_allows(enum entry_state from, enum entry_state to);
+
+static inline size_t entryset_count(const struct entryset *es, enum entry_state state)
+{
+	return es->in[state].len;
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns the ev_loop and the list of deferred work, which one ev_prepare watcher empties each turn:
+ * after all callbacks of the turn, before the kernel is asked for more.
+ */
+#include "loop/loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Work may defer more work; a cycle of it must not keep the loop from its events. */
+enum { DEFERRED_ROUNDS = 16 };
+
+struct loop {
+	struct ev_loop *ev;
+	ev_prepare before_sleep;
+	ev_check after_sleep;
+	ev_timer again; /* due at once: keeps the loop awake while deferred work is left */
+	struct list deferred;
+	uint64_t now_ms;
+	char scratch[LOOP_SCRATCH_BYTES];
+};
+
+static void run_deferred(struct loop *l)
+{
+	for (int round = 0; round < DEFERRED_ROUNDS && !list_empty(&l->deferred); round++) {
+		size_t n = l->deferred.len;
+
+		while (n-- && !list_empty(&l->deferred)) {
+			struct list_node *node = list_pop(&l->deferred);
+			struct deferred *d = container_of(node, struct deferred, node);
+
+			d->run(d);
+		}
+	}
+}
+
+static void on_before_sleep(struct ev_loop *ev, ev_prepare *w, int events)
+{
+	struct loop *l = w->data;
+
+	(void)events;
+	run_deferred(l);
+	log_flush();
+	if (!list_empty(&l->deferred) && !ev_is_active(&l->again)) {
+		ev_timer_set(&l->again, 0., 0.);
+		ev_timer_start(ev, &l->again);
+	}
+}
+
+static void on_after_sleep(struct ev_loop *ev, ev_check *w, int events)
+{
+	(void)ev;
+	(void)events;
+	((struct loop *)w->data)->now_ms = clock_mono_ms();
+}
+
+static void on_again(struct ev_loop *ev, ev_timer *w, int events)
+{
+	(void)ev;
+	(void)w;
+	(void)events;
+}
+
+struct loop *loop_new(void)
+{
+	struct loop *l = xcalloc(1, sizeof(*l));
+
+	/* LIBEV_FLAGS in the environment must not choose the backend: EVFLAG_NOENV. */
+	l->ev = ev_default_loop(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (!l->ev)
+		l->ev = ev_default_loop(EVBACKEND_POLL | EVFLAG_NOENV);
+	assert(l->ev);
+	list_init(&l->deferred);
+	l->now_ms = clock_mono_ms();
+	ev_timer_init(&l->again, on_again, 0., 0.);
+	ev_prepare_init(&l->before_sleep, on_before_sleep);
+	l->before_sleep.data = l;
+	ev_prepare_start(l->ev, &l->before_sleep);
+	ev_check_init(&l->after_sleep, on_after_sleep);
+	l->after_sleep.data = l;
+	/* First of all callbacks of a turn: the others read the time it sets. */
+	ev_set_priority(&l->after_sleep, EV_MAXPRI);
+	ev_check_start(l->ev, &l->after_sleep);
+	return l;
+}
+
+void loop_free(struct loop *l)
+{
+	if (!l)
+		return;
+	run_deferred(l);
+	ev_timer_stop(l->ev, &l->again);
+	ev_prepare_stop(l->ev, &l->before_sleep);
+	ev_check_stop(l->ev, &l->after_sleep);
+	ev_loop_destroy(l->ev);
+	free(l);
+}
+
+struct ev_loop *loop_ev(struct loop *l)
+{
+	return l->ev;
+}
+
+void loop_run(struct loop *l)
+{
+	l->now_ms = clock_mono_ms();
+	ev_run(l->ev, 0);
+}
+
+void loop_stop(struct loop *l)
+{
+	ev_break(l->ev, EVBREAK_ALL);
+}
+
+void loop_defer(struct loop *l, struct deferred *d)
+{
+	if (!list_listed(&d->node))
+		list_append(&l->deferred, &d->node);
+}
+
+void loop_undefer(struct loop *l, struct deferred *d)
+{
+	if (list_listed(&d->node))
+		list_remove(&l->deferred, &d->node);
+}
+
+uint64_t loop_now_ms(const struct loop *l)
+{
+	return l->now_ms;
+}
+
+void loop_timer_in(struct loop *l, ev_timer *timer, uint64_t delay_ms)
+{
+	ev_timer_stop(l->ev, timer);
+	/* libev counts from the time it took before this turn's callbacks; without the update a
+	 * long callback would make the timer fire early. */
+	ev_now_update(l->ev);
+	ev_timer_set(timer, (double)delay_ms / 1000., 0.);
+	ev_timer_start(l->ev, timer);
+}
+
+char *loop_scratch(struct loop *l)
+{
+	return l->scratch;
+}

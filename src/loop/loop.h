@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop and *what to do before it sleeps*. One mechanism serves frees that must not happen
+ * under a caller's feet, batches (acknowledgements, pipe and socket writes) that leave together,
+ * and decisions that are taken once a turn however many events ask for them.
+ */
+#ifndef SLUICED_LOOP_LOOP_H
+#define SLUICED_LOOP_LOOP_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct loop;
+
+/* Work for the end of this turn. Embed one in whoever needs it and set `run` once. */
+struct deferred {
+	struct list_node node;
+	void (*run)(struct deferred *d);
+};
+
+/* There is one loop in a process: it owns SIGCHLD. */
+struct loop *loop_new(void);
+void loop_free(struct loop *l);
+
+/* For starting watchers. */
+struct ev_loop *loop_ev(struct loop *l);
+
+/* Turns until loop_stop() is called. */
+void loop_run(struct loop *l);
+void loop_stop(struct loop *l);
+
+/* Runs d once before the loop next sleeps; does nothing when it is already waiting to run. Work
+ * deferred by deferred work runs in the same turn, after it. */
+void loop_defer(struct loop *l, struct deferred *d);
+
+/* Takes d back if it has not run yet. */
+void loop_undefer(struct loop *l, struct deferred *d);
+
+/* Monotonic time as of this turn. */
+uint64_t loop_now_ms(const struct loop *l);
+
+/* Starts (or restarts) a one-shot timer that is due in delay_ms from now. */
+void loop_timer_in(struct loop *l, ev_timer *timer, uint64_t delay_ms);
+
+/* Scratch memory for one read() whose bytes are used up before the caller returns to the loop. */
+enum { LOOP_SCRATCH_BYTES = 64 * 1024 };
+char *loop_scratch(struct loop *l);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection to Redis that heals: it resolves, connects, authenticates, selects, and when it is
+ * lost does so again, with backoff, for ever. Commands are pipelined and leave together when the
+ * loop is about to sleep; replies come back in order.
+ */
+#ifndef SLUICED_REDIS_CONN_H
+#define SLUICED_REDIS_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "core/settings.h"
+#include "loop/loop.h"
+#include "redis/arena.h"
+#include "redis/reply.h"
+#include "redis/resolve.h"
+
+/* What all connections of a daemon share. Owned by the daemon; outlives every connection. */
+struct redis_host {
+	struct loop *loop;
+	struct resolver *resolver;
+	struct arena_cache arena_cache;
+	const struct redis_settings *settings;
+	uint64_t dice; /* state of the jitter */
+};
+
+struct conn;
+
+struct conn_spec {
+	struct redis_host *host;
+	const char *client_name; /* for CLIENT SETNAME; borrowed for the call of conn_new */
+	const char *consumer;    /* for the log: whose connection; NULL for the shared one */
+	const char *stream;      /* for the log; NULL when not bound to one */
+	void *owner;
+	void (*on_up)(void *owner);
+	/* It was up and is no more. Every command without a reply has been answered with NULL. */
+	void (*on_down)(void *owner);
+};
+
+/*
+ * Called once for each command, in order. reply is NULL when the connection was lost: whether the
+ * command was carried out is then unknown, not denied.
+ */
+typedef void reply_fn(void *owner, void *request, const struct reply *reply);
+
+struct conn *conn_new(const struct conn_spec *spec) MUST_CHECK;
+
+/* Starts connecting, for as long as the conn exists. */
+void conn_open(struct conn *c);
+
+bool conn_is_up(const struct conn *c);
+
+/* The output, to append exactly one command to (redis/command.h) before conn_expect(). The
+ * connection must be up. */
+struct buf *conn_out(struct conn *c);
+
+/* Says who gets the reply of the command just appended, and that the connection is dead when none
+ * has come within within_ms. */
+void conn_expect(struct conn *c, uint64_t within_ms, reply_fn *on_reply, void *owner,
+    void *request);
+
+/* Time allowed to an ordinary command. */
+uint64_t conn_patience_ms(const struct conn *c);
+
+/* Commands without a reply yet. */
+size_t conn_n_pending(const struct conn *c);
+
+/* Redis' number of this connection, 0 when not known: for CLIENT UNBLOCK and KILL. */
+uint64_t conn_client_id(const struct conn *c);
+
+/* Drops the connection at the end of this turn and makes it anew. why is static text. */
+void conn_drop(struct conn *c, const char *why);
+
+/* The same after an error that a person has to mend: the next try waits for reconnect.max. */
+void conn_drop_for_long(struct conn *c, const char *why);
+
+/* How often it was lost. */
+uint64_t conn_n_losses(const struct conn *c);
+
+/* Closes it. What is pending is answered with NULL; on_down is not called. Not from inside one of
+ * its own callbacks. NULL is allowed. */
+void conn_free(struct conn *c);
+
+#endif

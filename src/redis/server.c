@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns the command connection and what is known of the scripts on its far end. A script is called
+ * by its digest once SCRIPT LOAD has told it, and by its text before, so a call never has to wait.
+ */
+#include "redis/server.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "redis/command.h"
+
+enum { DIGEST_LEN = 40 };
+
+/* Each text is the prelude, which the scripts share, and the script's own file. */
+static const char *const script_texts[SCRIPT_COUNT] = {
+	[SCRIPT_BEGIN] =
+#include "redis/begin.lua.inc"
+#include "redis/prelude.lua.inc"
+	    ,
+	[SCRIPT_CLAIM] =
+#include "redis/claim.lua.inc"
+#include "redis/prelude.lua.inc"
+	    ,
+	[SCRIPT_RENEW] =
+#include "redis/prelude.lua.inc"
+#include "redis/renew.lua.inc"
+	    ,
+	[SCRIPT_RELEASE] =
+#include "redis/prelude.lua.inc"
+#include "redis/release.lua.inc"
+	    ,
+	[SCRIPT_BURY] =
+#include "redis/bury.lua.inc"
+#include "redis/prelude.lua.inc"
+	    ,
+};
+
+struct loaded_script {
+	bool loaded;
+	char digest[DIGEST_LEN];
+};
+
+struct server {
+	struct conn *conn;
+	struct list users;
+	struct loaded_script scripts[SCRIPT_COUNT];
+};
+
+static void on_loaded(void *owner, void *request, const struct reply *r)
+{
+	struct loaded_script *script = request;
+	struct slice digest = reply_text(r);
+
+	(void)owner;
+	/* Where the ACL refuses SCRIPT LOAD the text is sent each time: slower, not worse. */
+	if (!r || r->type != REPLY_TEXT || digest.len != DIGEST_LEN)
+		return;
+	memcpy(script->digest, digest.data, DIGEST_LEN);
+	script->loaded = true;
+}
+
+static void load_scripts(struct server *s)
+{
+	for (int i = 0; i < SCRIPT_COUNT; i++) {
+		s->scripts[i].loaded = false;
+		command_words(conn_out(s->conn), "SCRIPT", "LOAD", script_texts[i], NULL);
+		server_expect(s, on_loaded, s, &s->scripts[i]);
+	}
+}
+
+static void on_up(void *owner)
+{
+	struct server *s = owner;
+
+	load_scripts(s);
+	list_foreach_safe(&s->users, node) {
+		struct server_user *u = container_of(node, struct server_user, node);
+
+		u->on_up(u);
+	}
+}
+
+static void on_down(void *owner)
+{
+	struct server *s = owner;
+
+	list_foreach_safe(&s->users, node) {
+		struct server_user *u = container_of(node, struct server_user, node);
+
+		u->on_down(u);
+	}
+}
+
+struct server *server_new(struct redis_host *host, const char *client_name)
+{
+	struct server *s = xcalloc(1, sizeof(*s));
+
+	list_init(&s->users);
+	s->conn = conn_new(&(struct conn_spec){
+	    .host = host,
+	    .client_name = client_name,
+	    .owner = s,
+	    .on_up = on_up,
+	    .on_down = on_down,
+	});
+	return s;
+}
+
+void server_open(struct server *s)
+{
+	conn_open(s->conn);
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	conn_free(s->conn);
+	free(s);
+}
+
+void server_join(struct server *s, struct server_user *u)
+{
+	list_append(&s->users, &u->node);
+}
+
+void server_leave(struct server *s, struct server_user *u)
+{
+	if (list_listed(&u->node))
+		list_remove(&s->users, &u->node);
+}
+
+bool server_is_up(const struct server *s)
+{
+	return conn_is_up(s->conn);
+}
+
+struct buf *server_out(struct server *s)
+{
+	return conn_out(s->conn);
+}
+
+void server_expect(struct server *s, reply_fn *on_reply, void *owner, void *request)
+{
+	conn_expect(s->conn, conn_patience_ms(s->conn), on_reply, owner, request);
+}
+
+struct buf *server_script(struct server *s, enum script script, size_t n_keys, size_t n_args)
+{
+	struct buf *out = conn_out(s->conn);
+	const struct loaded_script *l = &s->scripts[script];
+
+	command_open(out, 3 + n_keys + n_args);
+	if (l->loaded) {
+		command_text(out, "EVALSHA");
+		command_slice(out, (struct slice){ l->digest, DIGEST_LEN });
+	} else {
+		command_text(out, "EVAL");
+		command_text(out, script_texts[script]);
+	}
+	command_u64(out, n_keys);
+	return out;
+}
+
+void server_scripts_forgotten(struct server *s)
+{
+	if (server_is_up(s))
+		load_scripts(s);
+}
+
+void server_drop(struct server *s, const char *why)
+{
+	conn_drop(s->conn, why);
+}
+
+size_t server_n_pending(const struct server *s)
+{
+	return conn_n_pending(s->conn);
+}
+
+uint64_t server_n_losses(const struct server *s)
+{
+	return conn_n_losses(s->conn);
+}
