@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the examples share: a Redis of their own, the daemon, waiting for a condition.
 
-Run as a program it runs the tests of every example. Each test works on a copy of its example in a
-temporary directory, so nothing is left behind.
+Each test works on a copy of its example in a temporary directory, so nothing is left behind.
 """
 
 import inspect
@@ -12,7 +11,6 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
@@ -98,12 +96,18 @@ class ExampleTest(unittest.TestCase):
         records = self.redis("XRANGE", f"{stream}:dead", "-", "+")
         return [dict(zip(pairs[::2], pairs[1::2])) for _, pairs in records]
 
-    def is_settled(self, stream, group):
-        """Everything in the stream was delivered to the group, and nothing of it is pending."""
+    def pending(self, stream, group):
+        """The group's pending entries: rows of id, owner, idle milliseconds, deliveries."""
+        return self.redis("XPENDING", stream, group, "-", "+", 10000)
+
+    def is_delivered(self, stream, group):
+        """The group exists and was given everything in the stream."""
         last = self.redis("XINFO", "STREAM", stream)["last-generated-id"]
-        groups = {g["name"]: g for g in self.redis("XINFO", "GROUPS", stream)}
-        return (group in groups and groups[group]["pending"] == 0
-                and groups[group]["last-delivered-id"] == last)
+        return any(g["name"] == group and g["last-delivered-id"] == last
+                   for g in self.redis("XINFO", "GROUPS", stream))
+
+    def is_settled(self, stream, group):
+        return self.is_delivered(stream, group) and self.pending(stream, group) == []
 
     def wait_settled(self, stream, *groups):
         for group in groups:
@@ -134,15 +138,3 @@ def stop(process):
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait(5)
-
-
-def main():
-    suite = unittest.TestSuite()
-    for test in sorted(EXAMPLES.glob("*/test_*.py")):
-        suite.addTests(unittest.TestLoader().discover(test.parent, test.name, test.parent))
-    sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(EXAMPLES))
-    main()

@@ -34,7 +34,7 @@ class BatchInsertTest(ExampleTest):
         return [int(n) for n in re.findall(r"inserted (\d+) readings", "\n".join(self.output()))]
 
     def attempts(self):
-        return [row[3] for row in self.redis("XPENDING", "readings", "archive", "-", "+", 1000)]
+        return [deliveries for _, _, _, deliveries in self.pending("readings", "archive")]
 
     def test_readings_are_inserted_in_batches_and_none_is_lost_or_doubled(self):
         self.add_readings(1, 3000)

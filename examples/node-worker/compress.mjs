@@ -19,39 +19,39 @@ class Rejected extends Error {}
 const say = (...words) => writeSync(3, words.join(' ') + '\n');
 
 function fileName(entry) {
-	const name = entry.fields?.name;
-	if (typeof name !== 'string' || name === '' || name !== basename(name) || /^\.\.?$|\0/.test(name))
-		throw new Rejected('field name: expected the name of a file in the inbox');
-	return name;
+  const name = entry.fields?.name;
+  if (typeof name !== 'string' || name === '' || name !== basename(name) || /^\.\.?$|\0/.test(name))
+    throw new Rejected('field name: expected the name of a file in the inbox');
+  return name;
 }
 
 async function compress(entry) {
-	const name = fileName(entry);
-	const result = join(outbox, `${name}.gz`);
-	const part = join(outbox, `.${entry.id}.part`);
-	try {
-		await pipeline(createReadStream(join(inbox, name)), createGzip(), createWriteStream(part));
-		await rename(part, result);
-	} catch (error) {
-		await rm(part, { force: true });
-		throw error.code === 'ENOENT' && error.path === join(inbox, name)
-			? new Rejected(`${name} is not in the inbox`) : error;
-	}
-	console.log(`${name} is compressed`);
+  const name = fileName(entry);
+  const result = join(outbox, `${name}.gz`);
+  const part = join(outbox, `.${entry.id}.part`);
+  try {
+    await pipeline(createReadStream(join(inbox, name)), createGzip(), createWriteStream(part));
+    await rename(part, result);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error.code === 'ENOENT' && error.path === join(inbox, name)
+      ? new Rejected(`${name} is not in the inbox`) : error;
+  }
+  console.log(`${name} is compressed`);
 }
 
 async function handle(entry) {
-	try {
-		await compress(entry);
-		say('ok', entry.tag);
-	} catch (error) {
-		const verdict = error instanceof Rejected ? 'dead' : 'retry';
-		say(verdict, entry.tag, JSON.stringify(error.message));
-	}
+  try {
+    await compress(entry);
+    say('ok', entry.tag);
+  } catch (error) {
+    const verdict = error instanceof Rejected ? 'dead' : 'retry';
+    say(verdict, entry.tag, JSON.stringify(error.message));
+  }
 }
 
 await mkdir(outbox, { recursive: true });
 say('ready');
 // End of input: nothing new comes, and Node leaves by itself once the last file is done.
 for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity }))
-	handle(JSON.parse(line));
+  handle(JSON.parse(line));

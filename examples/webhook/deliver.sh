@@ -10,7 +10,7 @@ set -u
 
 # Says it on descriptor 3, where there is room for a reason and a delay.
 retry() {
-	echo "retry ${2:+delay=${2}s} \"$1\"" >&3
+	echo "retry${2:+ delay=${2}s} \"$1\"" >&3
 	exit 75
 }
 
@@ -27,14 +27,15 @@ reply=$(curl --silent --show-error --max-time "$WEBHOOK_TIMEOUT" \
 	"$WEBHOOK_URL" 3>&-)
 case $? in
 0) ;;
-2 | 3 | 126 | 127) exit 78 ;; # bad options, a bad address, no curl: not the entry's fault, charge nothing
-*) retry "no answer" ;;       # curl has said why on standard error
+2 | 3 | 126 | 127) exit 78 ;; # bad address, no curl: not the entry's fault, charge nothing
+*) retry "no answer" ;; # curl has said why on standard error
 esac
 
 status=${reply##*
 }
-after=$(printf '%s\n' "$reply" | tr -d '\r' |
-	awk -F ': *' 'tolower($1) == "retry-after" && $2 ~ /^[0-9][0-9]?[0-9]?[0-9]?$/ { s = $2 } END { print s }')
+after=$(printf '%s\n' "$reply" | tr -d '\r' | awk -F ': *' '
+	tolower($1) == "retry-after" && $2 ~ /^[0-9]+$/ && $2 < 10000 { seconds = $2 }
+	END { print seconds }')
 
 case $status in
 2??) exit 0 ;;

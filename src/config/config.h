@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "base/diag.h"
+#include "base/slice.h"
 #include "core/settings.h"
 
 struct config {
@@ -23,6 +24,11 @@ struct config {
  * `instance` overrides daemon.instance when not NULL. The caller owns the result.
  */
 int config_load(const char *path, const char *instance, struct diag *diag,
+    struct config **ret_config) MUST_CHECK;
+
+/* The same for a text that is already in memory, `path` names it in
+ * messages and tells where relative paths start. */
+int config_load_text(const char *path, struct slice text, const char *instance, struct diag *diag,
     struct config **ret_config) MUST_CHECK;
 
 void config_free(struct config *c);

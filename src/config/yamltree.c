@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/text.h"
+#include "config/filetext.h"
 
 struct anchor {
 	const char *name;
@@ -60,38 +61,6 @@ static struct ynode *fail(struct reader *r, struct diag_place at, const char *te
 	return NULL;
 }
 
-/* libyaml gives no line for a byte that it cannot decode, only its offset. */
-static struct diag_place place_of_offset(struct slice text, size_t offset)
-{
-	struct diag_place at = { 1, 1 };
-
-	for (size_t i = 0; i < offset && i < text.len; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-		bool before_newline = i + 1 < text.len && text.data[i + 1] == '\n';
-
-		if (c == '\n' || (c == '\r' && !before_newline))
-			at = (struct diag_place){ at.line + 1, 1 };
-		else if ((c & 0xc0) != 0x80)
-			at.column++;
-	}
-	return at;
-}
-
-/* The line at which libyaml gave up, or the one before, is indented with a tab. */
-static bool tab_indents(struct slice text, size_t line)
-{
-	const char *p = text.data, *end = text.data + text.len;
-
-	for (; line && p < end; line--) {
-		const char *newline = memchr(p, '\n', (size_t)(end - p));
-
-		p = newline ? newline + 1 : end;
-	}
-	while (p < end && *p == ' ')
-		p++;
-	return p < end && *p == '\t';
-}
-
 static void report_parser_error(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
@@ -100,9 +69,9 @@ static void report_parser_error(struct reader *r)
 	r->failed = true;
 	buf_clear(&r->path);
 	if (p->error == YAML_READER_ERROR)
-		diag_error(r->diag, place_of_offset(r->text, p->problem_offset), "not YAML: %s",
+		diag_error(r->diag, filetext_place(r->text, p->problem_offset), "not YAML: %s",
 		    problem);
-	else if (tab_indents(r->text, p->problem_mark.line))
+	else if (filetext_tab_indents(r->text, p->problem_mark.line))
 		diag_error(r->diag, place_of(p->problem_mark),
 		    "not YAML: a tab cannot indent, use spaces");
 	else if (p->context && p->context_mark.line != p->problem_mark.line)
@@ -494,7 +463,8 @@ int yamltree_parse(struct slice text, struct diag *diag, struct yamltree *ret_tr
 		abort();
 	/* Or a file that begins with FE FF would be read as UTF-16. */
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text.data, r.text.len);
+	yaml_parser_set_input_string(&r.parser,
+	    (const unsigned char *)(r.text.len ? r.text.data : ""), r.text.len);
 	read_file(&r);
 	yaml_parser_delete(&r.parser);
 	tdestroy(r.anchors, free);

@@ -38,8 +38,8 @@ static void count_child(struct ynode *parent, const struct ynode *child)
 /* Doubles at each power of two, so the capacity needs no place of its own. */
 static void *grown(void *array, size_t len, size_t item_size)
 {
-	if (len & (len - 1) || len == 1)
-		return len == 1 ? xreallocarray(array, 2, item_size) : array;
+	if (len & (len - 1))
+		return array;
 	return xreallocarray(array, len ? 2 * len : 1, item_size);
 }
 
@@ -58,13 +58,13 @@ void ynode_add_pair(struct ynode *map, struct ypair pair)
 	map->weight++;
 }
 
-const struct ynode *ynode_get(const struct ynode *map, struct slice key)
+const struct ypair *ynode_pair(const struct ynode *map, struct slice key)
 {
-	if (!map || map->kind != YNODE_MAP)
+	if (map->kind != YNODE_MAP)
 		return NULL;
 	for (size_t i = 0; i < map->len; i++) {
 		if (slice_is(key, map->pairs[i].key->text))
-			return map->pairs[i].value;
+			return &map->pairs[i];
 	}
 	return NULL;
 }

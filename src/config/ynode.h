@@ -39,8 +39,8 @@ void ynode_free(struct ynode *node); /* not what it refers to */
 void ynode_add_item(struct ynode *list, struct ynode *item);
 void ynode_add_pair(struct ynode *map, struct ypair pair);
 
-/* The value of a key of a mapping; NULL without one, or when `map` is NULL or no mapping. */
-const struct ynode *ynode_get(const struct ynode *map, struct slice key);
+/* The pair with a key; NULL without one, or when `map` is no mapping. */
+const struct ypair *ynode_pair(const struct ynode *map, struct slice key);
 
 /* An empty plain scalar: "key:" with nothing after it. */
 bool ynode_is_nothing(const struct ynode *node);

@@ -65,16 +65,18 @@ struct entry {
 	const struct origin *origin;
 	void *stream; /* the struct stream of consumer/ that holds it */
 
-	uint8_t state;          /* enum entry_state; written by entryset_move alone */
-	uint8_t source;         /* enum entry_source */
-	bool suspect;           /* to be run alone: it may be what killed a worker */
-	bool trimmed;           /* its data is gone from the stream */
-	bool lost;              /* pending for another: only an ok still counts */
-	uint8_t dead_reason;    /* BURYING: enum dead_reason */
-	uint32_t attempts;      /* runs begun and not forgiven: the group's delivery count */
-	uint32_t bytes;         /* of the payload, while it is accounted as held */
-	uint64_t fresh_at_ms;   /* monotonic: last read, claimed, begun or renewed */
-	uint64_t arrived_at_ms; /* monotonic: when its payload came */
+	uint8_t state;             /* enum entry_state; written by entryset_move alone */
+	uint8_t source;            /* enum entry_source */
+	bool suspect;              /* to be run alone: it may be what killed a worker */
+	bool trimmed;              /* its data is gone from the stream */
+	bool asked;                /* BURYING, RELEASING: a command about it is on its way */
+	bool lost;                 /* pending for another: only an ok still counts */
+	uint8_t dead_reason;       /* BURYING: enum dead_reason */
+	uint32_t attempts;         /* runs begun and not forgiven: the group's delivery count */
+	uint32_t bytes;            /* of the payload, while it counts as held */
+	uint64_t release_delay_ms; /* RELEASING: what others shall still wait; 0: take it at once */
+	uint64_t fresh_at_ms;      /* monotonic: last read, claimed, begun or renewed */
+	uint64_t arrived_at_ms;    /* monotonic: when its payload came */
 	uint64_t first_wall_ms, last_wall_ms; /* first and last attempt known here; 0 none */
 	struct packed_fields *payload;        /* READY; NULL otherwise */
 	struct last_failure *last_failure;    /* NULL before the first failure */

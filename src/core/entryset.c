@@ -67,6 +67,7 @@ static void table_insert(struct entryset *es, struct entry *e)
 	e->bucket_next = es->buckets[b];
 	es->buckets[b] = e;
 	es->n_held++;
+	es->totals->n_held++;
 }
 
 static void table_remove(struct entryset *es, struct entry *e)
@@ -77,6 +78,7 @@ static void table_remove(struct entryset *es, struct entry *e)
 		link = &(*link)->bucket_next;
 	*link = e->bucket_next;
 	es->n_held--;
+	es->totals->n_held--;
 }
 
 static void drop_payload(struct entry *e)
@@ -95,16 +97,41 @@ static void drop_last_failure(struct entry *e)
 	e->last_failure = NULL;
 }
 
+/* READY or RUNNING: the payload is in our memory. */
+static const unsigned with_payload = BIT(READY) | BIT(RUNNING);
+
+static void unaccount(struct entryset *es, struct entry *e)
+{
+	es->totals->bytes -= e->bytes;
+	if (es->totals->shared_bytes)
+		*es->totals->shared_bytes -= e->bytes;
+	e->bytes = 0;
+}
+
+static void enter_state(struct entryset *es, struct entry *e, enum entry_state state)
+{
+	e->state = (uint8_t)state;
+	list_append(&es->in[state], &e->node);
+	es->totals->in[state]++;
+}
+
+static void leave_state(struct entryset *es, struct entry *e)
+{
+	list_remove(&es->in[e->state], &e->node);
+	es->totals->in[e->state]--;
+}
+
 static void change_state(struct entryset *es, struct entry *e, enum entry_state to)
 {
 	assert(entry_state_allows((enum entry_state)e->state, to));
-	list_remove(&es->in[e->state], &e->node);
+	leave_state(es, e);
 	if (e->state == ENTRY_WAITING)
 		heap_remove(&es->due, &e->due);
+	if (e->bytes && !(with_payload & 1u << to))
+		unaccount(es, e);
 	if (!(leased & 1u << to) && list_listed(&e->lease_node))
 		list_remove(&es->by_freshness, &e->lease_node);
-	e->state = (uint8_t)to;
-	list_append(&es->in[to], &e->node);
+	enter_state(es, e, to);
 }
 
 static struct entry *take_memory(struct entryset *es)
@@ -126,17 +153,16 @@ static struct entry *add(struct entryset *es, struct entryid id, enum entry_stat
 
 	assert(!entryset_find(es, id));
 	e->id = id;
-	e->state = (uint8_t)state;
 	e->fresh_at_ms = now_ms;
-	list_append(&es->in[state], &e->node);
+	enter_state(es, e, state);
 	list_append(&es->by_freshness, &e->lease_node);
 	table_insert(es, e);
 	return e;
 }
 
-void entryset_init(struct entryset *es)
+void entryset_init(struct entryset *es, struct entry_totals *totals)
 {
-	*es = (struct entryset){ 0 };
+	*es = (struct entryset){ .totals = totals };
 	for (int i = 0; i < ENTRY_STATE_COUNT; i++)
 		list_init(&es->in[i]);
 	list_init(&es->by_freshness);
@@ -148,9 +174,12 @@ void entryset_done(struct entryset *es)
 	struct list_node *node;
 
 	for (int i = 0; i < ENTRY_STATE_COUNT; i++) {
-		while ((node = list_pop(&es->in[i]))) {
+		while ((node = list_first(&es->in[i]))) {
 			struct entry *e = container_of(node, struct entry, node);
 
+			leave_state(es, e);
+			unaccount(es, e);
+			es->totals->n_held--;
 			drop_payload(e);
 			drop_last_failure(e);
 			free(e);
@@ -202,7 +231,7 @@ void entryset_wait(struct entryset *es, struct entry *e, uint64_t due_at_ms)
 void entryset_forget(struct entryset *es, struct entry *e)
 {
 	change_state(es, e, ENTRY_GONE);
-	list_remove(&es->in[ENTRY_GONE], &e->node);
+	leave_state(es, e);
 	table_remove(es, e);
 	drop_payload(e);
 	drop_last_failure(e);
@@ -212,13 +241,32 @@ void entryset_forget(struct entryset *es, struct entry *e)
 		free(e);
 }
 
+void entryset_account(struct entryset *es, struct entry *e, size_t bytes)
+{
+	assert(e->state == ENTRY_READY && e->bytes == 0);
+	e->bytes = (uint32_t)bytes;
+	es->totals->bytes += e->bytes;
+	if (es->totals->shared_bytes)
+		*es->totals->shared_bytes += e->bytes;
+}
+
+void entryset_requeue(struct entryset *es, struct entry *e)
+{
+	list_remove(&es->in[e->state], &e->node);
+	list_append(&es->in[e->state], &e->node);
+}
+
+void entryset_requeue_lease(struct entryset *es, struct entry *e)
+{
+	list_remove(&es->by_freshness, &e->lease_node);
+	list_append(&es->by_freshness, &e->lease_node);
+}
+
 void entryset_freshen(struct entryset *es, struct entry *e, uint64_t now_ms)
 {
 	e->fresh_at_ms = now_ms;
-	if (!list_listed(&e->lease_node))
-		return;
-	list_remove(&es->by_freshness, &e->lease_node);
-	list_append(&es->by_freshness, &e->lease_node);
+	if (list_listed(&e->lease_node))
+		entryset_requeue_lease(es, e);
 }
 
 struct entry *entryset_first_due(const struct entryset *es)

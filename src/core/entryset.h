@@ -14,7 +14,16 @@
 #include "base/list.h"
 #include "core/entry.h"
 
+/* What several sets hold together; kept by their moves. */
+struct entry_totals {
+	size_t in[ENTRY_STATE_COUNT];
+	size_t n_held;
+	uint64_t bytes;         /* of payloads READY or RUNNING */
+	uint64_t *shared_bytes; /* the same, summed over more than these sets; may be NULL */
+};
+
 struct entryset {
+	struct entry_totals *totals;
 	struct list in[ENTRY_STATE_COUNT];
 	struct list by_freshness; /* leased states only; the stalest first */
 	struct heap due;          /* WAITING */
@@ -23,7 +32,8 @@ struct entryset {
 	struct list spare; /* memory of freed entries, by .node */
 };
 
-void entryset_init(struct entryset *es);
+/* The totals outlive the set. */
+void entryset_init(struct entryset *es, struct entry_totals *totals);
 
 /* Frees every entry. */
 void entryset_done(struct entryset *es);
@@ -43,6 +53,16 @@ void entryset_wait(struct entryset *es, struct entry *e, uint64_t due_at_ms);
 
 /* Moves e to GONE and frees it with what it owns. */
 void entryset_forget(struct entryset *es, struct entry *e);
+
+/* The payload of e, READY, has this size: it counts as held until e is neither READY nor RUNNING.
+ */
+void entryset_account(struct entryset *es, struct entry *e, size_t bytes);
+
+/* Puts e last in its state, for another try after the others. */
+void entryset_requeue(struct entryset *es, struct entry *e);
+
+/* Puts e last in the order of freshness without its being fresh: its renewal is on its way. */
+void entryset_requeue_lease(struct entryset *es, struct entry *e);
 
 /* e was read, claimed, begun or renewed just now. */
 void entryset_freshen(struct entryset *es, struct entry *e, uint64_t now_ms);

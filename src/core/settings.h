@@ -29,6 +29,8 @@ struct tls_settings {
 	bool verify;
 };
 
+/* Holds what the URL said too: its user and password are moved here. At most one way to a password
+ * is set. */
 struct secret_settings {
 	char *username, *password, *password_file, *password_credential;
 };
@@ -54,8 +56,8 @@ struct redis_settings {
 
 struct daemon_settings {
 	char *instance;
-	char *runtime_dir; /* NULL: the default rule */
-	struct string_list listen;
+	char *runtime_dir;         /* absolute; the default rule applied */
+	struct string_list listen; /* as written, paths made absolute; the default filled in */
 	uint64_t drain_timeout_ms;
 	int log_level;  /* enum log_level */
 	int log_format; /* enum log_format */
@@ -101,7 +103,7 @@ struct exit_codes {
 };
 
 struct handler_settings {
-	struct string_list command; /* argv as written */
+	struct string_list command; /* argv; a relative path of the program made absolute */
 	char *program;              /* what command[0] was found to be: an absolute path */
 	enum handler_mode mode;
 	uint64_t concurrency; /* processes */
@@ -132,7 +134,7 @@ struct claim_settings {
 
 struct dead_letter_settings {
 	bool off;
-	char *stream;    /* NULL: "<stream>:dead" */
+	char *stream;    /* NULL: "<stream>:dead", of several streams */
 	uint64_t maxlen; /* 0: none */
 };
 

@@ -2,44 +2,40 @@
 /*
  * Owns one socket, its output, its decoder and the queue of commands that wait for replies.
  *
- *   DOWN ─▶ RESOLVING ─▶ CONNECTING ─▶ HANDSHAKE ─▶ UP ─▶ DOWN …
+ *   DOWN ─▶ DIALING ─▶ HANDSHAKE ─▶ UP ─▶ DOWN …
  *
  * The socket is ours and only the parsing is hiredis': its asynchronous context frees itself under
  * its caller's feet in connect callbacks (0.14, 1.0), resolves names by blocking, leaves sockets
  * open across exec (before 1.4), has no connect timeout in 0.14 and reads 16 KiB a turn.
  *
- * Invariant: outside of this file nothing happens to a connection inside its own callbacks: a fault
- * noticed there is kept in `fault` and acted upon when the callback has returned.
+ * Invariant: nothing happens to a connection inside the callbacks that it makes: a fault noticed
+ * there is kept in `fault` and acted upon when the callback has returned.
  */
 #include "redis/conn.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "core/backoff.h"
-#include "redis/command.h"
 #include "redis/decoder.h"
-#include "redis/secret.h"
+#include "redis/dial.h"
+#include "redis/handshake.h"
 
 enum {
 	READS_PER_TURN = 4, /* of LOOP_SCRATCH_BYTES: other connections get their turn */
 	STABLE_AFTER_MS = 1000,
 	REPEAT_LOG_MS = 30000,
-	FAULT_SIZE = 256,
+	FAULT_SIZE = 300,
 };
 
-enum conn_state { CONN_DOWN, CONN_RESOLVING, CONN_CONNECTING, CONN_HANDSHAKE, CONN_UP };
+enum conn_state { CONN_DOWN, CONN_DIALING, CONN_HANDSHAKE, CONN_UP };
 
 struct pending {
 	reply_fn *on_reply;
@@ -51,6 +47,8 @@ struct conn {
 	struct conn_spec spec;
 	char *client_name;
 	enum conn_state state;
+	struct dial dial;
+	struct handshake handshake;
 	int fd;
 	ev_io readable, writable;
 	ev_timer step;    /* DOWN: when to try again; until UP: connect_timeout */
@@ -59,21 +57,15 @@ struct conn {
 	struct decoder *decoder;
 	struct pending *pending; /* ring */
 	size_t pending_first, n_pending, pending_cap;
-	struct resolution *resolution;
-	struct address_list addresses;
-	unsigned next_address;
 	struct backoff backoff;
 	struct deferred flush, drop;
 	char fault[FAULT_SIZE]; /* not empty: to be dropped for this reason */
 	bool needs_person;      /* the fault is one that only a person can mend */
-	uint64_t client_id;
+	bool has_tried;
 	uint64_t up_at_ms;
 	uint64_t n_losses;
 	struct log_limit log_limit;
 };
-
-static void try_address(struct conn *c);
-static void begin(struct conn *c);
 
 static struct loop *loop_of(const struct conn *c)
 {
@@ -149,21 +141,19 @@ static void close_socket(struct conn *c)
 {
 	struct ev_loop *ev = loop_ev(loop_of(c));
 
+	dial_stop(&c->dial);
 	ev_io_stop(ev, &c->readable);
 	ev_io_stop(ev, &c->writable);
 	ev_timer_stop(ev, &c->step);
 	ev_timer_stop(ev, &c->overdue);
 	loop_undefer(loop_of(c), &c->flush);
 	loop_undefer(loop_of(c), &c->drop);
-	resolve_cancel(c->resolution);
-	c->resolution = NULL;
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
 	decoder_free(c->decoder);
 	c->decoder = NULL;
 	buf_done(&c->out);
-	c->client_id = 0;
 }
 
 static void answer_pending_with_null(struct conn *c)
@@ -200,6 +190,7 @@ static void go_down(struct conn *c)
 	log_going_down(c, was_up);
 	close_socket(c);
 	c->state = CONN_DOWN;
+	c->has_tried = true;
 	if (was_up) {
 		c->n_losses++;
 		if (loop_now_ms(loop_of(c)) - c->up_at_ms >= STABLE_AFTER_MS)
@@ -213,19 +204,6 @@ static void go_down(struct conn *c)
 	answer_pending_with_null(c);
 	if (was_up)
 		c->spec.on_down(c->spec.owner);
-}
-
-/* The address at hand does not work: on to the next one, or down when there is none. */
-static void address_failed(struct conn *c)
-{
-	if (c->state != CONN_CONNECTING || c->next_address >= c->addresses.len) {
-		go_down(c);
-		return;
-	}
-	close_socket(c);
-	c->fault[0] = '\0';
-	begin(c);
-	try_address(c);
 }
 
 static void on_drop(struct deferred *d)
@@ -269,228 +247,46 @@ static void on_flush(struct deferred *d)
 	flush(container_of(d, struct conn, flush));
 }
 
-/* ---- handshake ---- */
+/* ---- coming up ---- */
 
-/* Names and numbers are a service to operators: an ACL may refuse them. */
-static void on_optional_reply(void *owner, void *request, const struct reply *r)
+static void on_handshake_done(struct conn *c)
 {
-	(void)owner;
-	(void)request;
-	(void)r;
-}
-
-static void on_client_id_reply(void *owner, void *request, const struct reply *r)
-{
-	struct conn *c = owner;
-
-	(void)request;
-	if (r && r->type == REPLY_INTEGER)
-		c->client_id = (uint64_t)r->integer;
-}
-
-static void refuse(struct conn *c, const char *what, struct slice text)
-{
-	c->needs_person = redis_error_class(text) == REDIS_AUTH;
-	set_fault(c, "%s: %.*s", what, (int)text.len, text.data);
-}
-
-static void on_auth_reply(void *owner, void *request, const struct reply *r)
-{
-	(void)request;
-	if (reply_is_error(r))
-		refuse(owner, "AUTH", r->text);
-}
-
-static void on_select_reply(void *owner, void *request, const struct reply *r)
-{
-	(void)request;
-	if (reply_is_error(r))
-		refuse(owner, "SELECT", r->text);
-}
-
-static void on_ping_reply(void *owner, void *request, const struct reply *r)
-{
-	struct conn *c = owner;
 	struct log_fields fields = log_fields_of(c);
 
-	(void)request;
-	if (!r)
+	if (c->handshake.why[0]) {
+		c->needs_person = c->handshake.needs_person;
+		set_fault(c, "%s", c->handshake.why);
 		return;
-	/* An ACL without PING is no reason not to work. */
-	if (reply_is_error(r) && !(r->text.len > 6 && memcmp(r->text.data, "NOPERM", 6) == 0))
-		refuse(c, "PING", r->text);
-	if (c->fault[0])
-		return;
+	}
 	c->state = CONN_UP;
+	c->has_tried = true;
 	c->up_at_ms = loop_now_ms(loop_of(c));
 	ev_timer_stop(loop_ev(loop_of(c)), &c->step);
 	log_event(LEVEL_INFO, EVENT_CONNECTED, &fields, "connected to Redis");
 	c->spec.on_up(c->spec.owner);
 }
 
-static void send_auth(struct conn *c, const char *user, const char *password)
-{
-	if (user)
-		command_words(&c->out, "AUTH", user, password, NULL);
-	else
-		command_words(&c->out, "AUTH", password, NULL);
-	conn_expect(c, conn_patience_ms(c), on_auth_reply, c, NULL);
-}
-
-/* 0, or -errno with the fault set. */
-static int authenticate(struct conn *c)
-{
-	const struct redis_settings *s = settings_of(c);
-	const char *user = s->secret.username ? s->secret.username : s->url.user;
-	char *password = NULL, *path = NULL;
-	int r = secret_read(&s->secret, &password, &path);
-
-	if (r) {
-		c->needs_person = true;
-		set_fault(c, "%s: %s", path, strerror(-r));
-		free(path);
-		return r;
-	}
-	if (password)
-		send_auth(c, user, password);
-	else if (s->url.password)
-		send_auth(c, user, s->url.password);
-	secret_free(password);
-	return 0;
-}
-
-static void handshake(struct conn *c)
-{
-	const struct redis_settings *s = settings_of(c);
-
-	c->state = CONN_HANDSHAKE;
-	c->decoder = decoder_new(&c->spec.host->arena_cache);
-	want_writable(c, false);
-	ev_io_start(loop_ev(loop_of(c)), &c->readable);
-	if (authenticate(c)) {
-		go_down(c);
-		return;
-	}
-	if (s->url.db) {
-		command_open(&c->out, 2);
-		command_text(&c->out, "SELECT");
-		command_u64(&c->out, s->url.db);
-		conn_expect(c, conn_patience_ms(c), on_select_reply, c, NULL);
-	}
-	command_words(&c->out, "CLIENT", "SETNAME", c->client_name, NULL);
-	conn_expect(c, conn_patience_ms(c), on_optional_reply, c, NULL);
-	command_words(&c->out, "CLIENT", "ID", NULL);
-	conn_expect(c, conn_patience_ms(c), on_client_id_reply, c, NULL);
-	command_words(&c->out, "PING", NULL);
-	conn_expect(c, conn_patience_ms(c), on_ping_reply, c, NULL);
-}
-
-/* ---- connecting ---- */
-
-static void tune_tcp(int fd, uint64_t keepalive_ms)
-{
-	int on = 1, seconds = (int)((keepalive_ms + 999) / 1000), probes = 3;
-	unsigned timeout = (unsigned)keepalive_ms;
-
-	/* Best effort: a connection without them works, it only notices a dead peer later. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
-}
-
-static void try_address(struct conn *c)
-{
-	struct ev_loop *ev = loop_ev(loop_of(c));
-	const struct address *a = &c->addresses.items[c->next_address++];
-
-	c->state = CONN_CONNECTING;
-	c->fd = socket(a->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0) {
-		set_fault(c, "socket: %s", strerror(errno));
-		address_failed(c);
-		return;
-	}
-	if (a->family != AF_UNIX)
-		tune_tcp(c->fd, settings_of(c)->keepalive_ms);
-	ev_io_set(&c->readable, c->fd, EV_READ);
-	ev_io_set(&c->writable, c->fd, EV_WRITE);
-	if (connect(c->fd, (const struct sockaddr *)&a->storage, a->len) == 0) {
-		handshake(c);
-		return;
-	}
-	/* A full listen queue of a unix socket answers EAGAIN at once. */
-	if (errno != EINPROGRESS) {
-		set_fault(c, "%s", strerror(errno));
-		address_failed(c);
-		return;
-	}
-	ev_io_start(ev, &c->writable);
-}
-
-static void connect_done(struct conn *c)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	if (!error) {
-		handshake(c);
-		return;
-	}
-	set_fault(c, "%s", strerror(error));
-	address_failed(c);
-}
-
-static void on_resolved(void *owner, const struct address_list *list, const char *why)
+static void on_connected(void *owner, int fd)
 {
 	struct conn *c = owner;
 
-	c->resolution = NULL;
-	if (!list || !list->len) {
-		set_fault(c, "%s: %s", settings_of(c)->url.host, why ? why : "no address");
+	c->state = CONN_HANDSHAKE;
+	c->fd = fd;
+	c->decoder = decoder_new(&c->spec.host->arena_cache);
+	ev_io_set(&c->readable, fd, EV_READ);
+	ev_io_set(&c->writable, fd, EV_WRITE);
+	ev_io_start(loop_ev(loop_of(c)), &c->readable);
+	if (handshake_start(&c->handshake, settings_of(c), c->client_name)) {
+		c->needs_person = c->handshake.needs_person;
+		set_fault(c, "%s", c->handshake.why);
 		go_down(c);
-		return;
 	}
-	c->addresses = *list;
-	try_address(c);
 }
 
-static void unix_address(const char *path, struct address_list *ret_list)
+static void on_dial_failed(void *owner, const char *why)
 {
-	struct sockaddr_un *to = (struct sockaddr_un *)&ret_list->items[0].storage;
-
-	*ret_list = (struct address_list){ .len = 1 };
-	to->sun_family = AF_UNIX;
-	snprintf(to->sun_path, sizeof(to->sun_path), "%s", path);
-	ret_list->items[0].len = sizeof(*to);
-	ret_list->items[0].family = AF_UNIX;
-}
-
-/* Starts the clock of one try. */
-static void begin(struct conn *c)
-{
-	loop_timer_in(loop_of(c), &c->step, settings_of(c)->connect_timeout_ms);
-}
-
-static void start_try(struct conn *c)
-{
-	const struct redisurl *url = &settings_of(c)->url;
-
-	begin(c);
-	c->next_address = 0;
-	if (url->socket_path) {
-		unix_address(url->socket_path, &c->addresses);
-		try_address(c);
-	} else if (resolve_numeric(url->host, url->port, &c->addresses) == 0) {
-		try_address(c);
-	} else {
-		c->state = CONN_RESOLVING;
-		c->resolution =
-		    resolve_start(c->spec.host->resolver, url->host, url->port, on_resolved, c);
-	}
+	set_fault(owner, "%s", why);
+	go_down(owner);
 }
 
 static void on_step(struct ev_loop *ev, ev_timer *w, int events)
@@ -500,12 +296,14 @@ static void on_step(struct ev_loop *ev, ev_timer *w, int events)
 	(void)ev;
 	(void)events;
 	if (c->state == CONN_DOWN) {
-		start_try(c);
+		c->state = CONN_DIALING;
+		loop_timer_in(loop_of(c), &c->step, settings_of(c)->connect_timeout_ms);
+		dial_start(&c->dial);
 		return;
 	}
 	set_fault(c, "timed out after %llu ms",
 	    (unsigned long long)settings_of(c)->connect_timeout_ms);
-	address_failed(c);
+	go_down(c);
 }
 
 static void on_overdue(struct ev_loop *ev, ev_timer *w, int events)
@@ -594,14 +392,9 @@ static void on_readable(struct ev_loop *ev, ev_io *w, int events)
 
 static void on_writable(struct ev_loop *ev, ev_io *w, int events)
 {
-	struct conn *c = w->data;
-
 	(void)ev;
 	(void)events;
-	if (c->state == CONN_CONNECTING)
-		connect_done(c);
-	else
-		flush(c);
+	flush(w->data);
 }
 
 /* ---- public ---- */
@@ -616,6 +409,14 @@ struct conn *conn_new(const struct conn_spec *spec)
 	c->fd = -1;
 	c->backoff = (struct backoff){ .initial_ms = s->reconnect_initial_ms,
 		.max_ms = s->reconnect_max_ms };
+	c->dial = (struct dial){ .loop = spec->host->loop,
+		.resolver = spec->host->resolver,
+		.settings = s,
+		.owner = c,
+		.on_connected = on_connected,
+		.on_failed = on_dial_failed };
+	dial_init(&c->dial);
+	c->handshake = (struct handshake){ .conn = c, .on_done = on_handshake_done };
 	c->flush.run = on_flush;
 	c->drop.run = on_drop;
 	ev_init(&c->readable, on_readable);
@@ -635,6 +436,11 @@ void conn_open(struct conn *c)
 bool conn_is_up(const struct conn *c)
 {
 	return c->state == CONN_UP && !c->fault[0];
+}
+
+bool conn_has_tried(const struct conn *c)
+{
+	return c->has_tried;
 }
 
 struct buf *conn_out(struct conn *c)
@@ -664,7 +470,7 @@ size_t conn_n_pending(const struct conn *c)
 
 uint64_t conn_client_id(const struct conn *c)
 {
-	return c->client_id;
+	return c->handshake.client_id;
 }
 
 void conn_drop(struct conn *c, const char *why)

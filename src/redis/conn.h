@@ -53,6 +53,9 @@ void conn_open(struct conn *c);
 
 bool conn_is_up(const struct conn *c);
 
+/* Whether it has been up, or has failed, at least once. */
+bool conn_has_tried(const struct conn *c);
+
 /* The output, to append exactly one command to (redis/command.h) before conn_expect(). The
  * connection must be up. */
 struct buf *conn_out(struct conn *c);

@@ -136,6 +136,11 @@ bool server_is_up(const struct server *s)
 	return conn_is_up(s->conn);
 }
 
+bool server_has_tried(const struct server *s)
+{
+	return conn_has_tried(s->conn);
+}
+
 struct buf *server_out(struct server *s)
 {
 	return conn_out(s->conn);

@@ -46,6 +46,8 @@ void server_leave(struct server *s, struct server_user *u);
 
 bool server_is_up(const struct server *s);
 
+bool server_has_tried(const struct server *s);
+
 /* The output, for exactly one command, then server_expect(). The server must be up. */
 struct buf *server_out(struct server *s);
 void server_expect(struct server *s, reply_fn *on_reply, void *owner, void *request);

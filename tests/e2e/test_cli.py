@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import SLUICED, Case, environ_without, main
+from harness import Case, main
+from servers import SLUICED, environ_without
 
 GOOD = """\
 consumers:

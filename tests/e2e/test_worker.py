@@ -5,7 +5,7 @@
 import datetime
 import sys
 
-from harness import Case, main
+from harness import WorkerCase, main
 
 SHELL_WORKER = """\
 #!/bin/sh
@@ -45,14 +45,6 @@ for entry in entries():
     %s
     batch = []
 """
-
-
-class WorkerCase(Case):
-    def start_worker(self, body, dotted=None, **more):
-        return self.start(self.python(body), {"handler.mode": "worker", **(dotted or {})}, **more)
-
-    def start_windowed(self, body, window, dotted=None):
-        return self.start_worker(body, {"handler.window": window, **(dotted or {})})
 
 
 def seconds_between(first, second):

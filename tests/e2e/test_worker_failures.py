@@ -5,8 +5,8 @@
 import collections
 import os
 
-from harness import FLAVOUR, main, wait_until
-from test_worker import WorkerCase
+from harness import WorkerCase, main
+from servers import FLAVOUR, wait_until
 
 # Proves itself with the entry `first`, then gathers a window of four.
 PROVEN_THEN = """\

@@ -566,6 +566,6 @@ int main(void)
 
 	/* The daemon ignores it as well; a log that blocks is ended by the alarm. */
 	signal(SIGPIPE, SIG_IGN);
-	alarm(60);
+	alarm(20);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

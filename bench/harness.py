@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""What every measurement needs: a scratch server, processes and the CPU time that they used."""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Failed(Exception):
+    """A candidate did not do what it is measured for."""
+
+
+def wait_until(what, condition, seconds=20):
+    """Returns the condition's first true value."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise Failed(f"waited {seconds} s for {what}")
+
+
+class Redis:
+    """A client that is just enough for arranging and watching."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.replies = self.socket.makefile("rb")
+
+    def __call__(self, *words):
+        encoded = [str(word).encode() for word in words]
+        parts = [b"*%d\r\n" % len(encoded)]
+        parts += [b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded]
+        self.socket.sendall(b"".join(parts))
+        return self.reply()
+
+    def reply(self):
+        line = self.replies.readline()
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"-":
+            raise Failed(f"the server said {rest.decode()}")
+        if kind == b"+":
+            return rest.decode()
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return self.replies.read(int(rest) + 2)[:-2].decode() if rest != b"-1" else None
+        if kind == b"*":
+            return [self.reply() for _ in range(int(rest))]
+        raise Failed("the server closed the connection")
+
+    def info(self, section, key):
+        for line in self("INFO", section).splitlines():
+            if line.startswith(key + ":"):
+                return line.split(":", 1)[1]
+        raise Failed(f"INFO {section} has no {key}")
+
+
+class Server:
+    """A redis-server of our own, on a unix socket in a temporary directory, that keeps nothing."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "redis.sock")
+        program = shutil.which("redis-server")
+        if not program:
+            raise Failed("there is no redis-server")
+        self.process = subprocess.Popen(
+            [program, "--port", "0", "--unixsocket", self.path, "--dir", folder, "--save", "",
+             "--appendonly", "no", "--loglevel", "warning"], stdout=subprocess.DEVNULL)
+        wait_until("the server's socket", lambda: os.path.exists(self.path))
+        self.redis = Redis(self.path)
+        wait_until("the server", lambda: self.redis("PING") == "PONG")
+
+    def stop(self):
+        stop(self.process)
+
+
+def stop(process):
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def cpu_ns(pid):
+    """Time on a CPU of all threads of a process, from the scheduler's own account."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as file:
+            total += int(file.read().split()[0])
+    return total
+
+
+def reaped_cpu_ns(pid):
+    """CPU time of the children that a process has reaped, to the kernel's clock tick."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) * 10**9 // os.sysconf("SC_CLK_TCK")
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+class Bench:
+    """One run of the benchmarks: where things are, and how much of everything is wanted."""
+
+    def __init__(self, build, quick):
+        self.build = os.path.abspath(build)
+        self.quick = quick
+        self.folder = tempfile.mkdtemp(prefix="sluiced-bench-")
+        self.server = Server(self.folder)
+        self.redis = self.server.redis
+
+    def close(self):
+        self.server.stop()
+        shutil.rmtree(self.folder)
+
+    def program(self, name):
+        return os.path.join(self.build, "bench", name)
+
+    def script(self, name):
+        return os.path.join(HERE, name)
+
+    def amount(self, usual):
+        """How many entries or processes to take for a figure."""
+        return max(usual // 5, 1) if self.quick else usual
+
+    def start_daemon(self, handler, read=None):
+        """Starts the daemon with one consumer, as its user would."""
+        return Daemon(self, handler, read or {})
+
+
+class Daemon:
+    def __init__(self, bench, handler, read):
+        self.log_path = os.path.join(bench.folder, "daemon.log")
+        config_path = os.path.join(bench.folder, "sluiced.yaml")
+        config = {
+            "redis": {"url": "unix://" + bench.server.path},
+            "daemon": {"runtime_dir": os.path.join(bench.folder, "run"),
+                       "log": {"level": "notice", "format": "text"}},
+            "consumers": {"bench": {"stream": "bench", "group": "bench", "read": read,
+                                    "handler": handler}},
+        }
+        with open(config_path, "w") as file:
+            json.dump(config, file, indent=1)  # JSON is YAML
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(bench.build, "sluiced"), "-c", config_path],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def show_log(self):
+        with open(self.log_path) as log:
+            sys.stderr.write("".join(log.readlines()[-20:]))

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one way to begin a run of anything that was not read as new: a script, in batches, just
+ * before the hand-over. It checks that the entry is still ours and still there, writes the number
+ * of the run into the group's delivery count, and brings the payload.
+ */
+#include <stdlib.h>
+
+#include "consumer/stream.h"
+#include "redis/command.h"
+
+enum { BATCH_MAX = 100 };
+
+static uint64_t due_in_ms(const struct stream *s, const struct entry *e)
+{
+	uint64_t now_ms = stream_now_ms(s);
+
+	return e->due.key > now_ms ? e->due.key - now_ms : 0;
+}
+
+void begin_watch(struct stream *s)
+{
+	struct entry *e = entryset_first_due(&s->entries);
+	struct consumer *c = s->consumer;
+
+	if (!e || c->draining || list_listed(&s->beginner.node))
+		return;
+	if (due_in_ms(s, e) > 0) {
+		loop_timer_in(stream_loop(s), &s->beginner.timer, due_in_ms(s, e));
+		return;
+	}
+	list_append(&c->due, &s->beginner.node);
+	consumer_wake(c);
+}
+
+static void on_due(struct ev_loop *ev, ev_timer *w, int events)
+{
+	(void)ev;
+	(void)events;
+	begin_watch(w->data);
+}
+
+/* ---- the reply ---- */
+
+/* Back to waiting: the same run is tried again, with the same number. */
+static void not_begun(struct stream *s, struct entry *e)
+{
+	entryset_wait(&s->entries, e, stream_now_ms(s));
+}
+
+static void begun(struct stream *s, struct entry *e, uint64_t at_ms, const struct reply *fields)
+{
+	e->attempts++;
+	entryset_freshen(&s->entries, e, at_ms);
+	arrival_begun(s, e, fields);
+}
+
+static void settle_one(struct stream *s, struct entry *e, uint64_t at_ms,
+    const struct reply *answer)
+{
+	struct slice word = reply_text(reply_at(answer, 0));
+	const struct reply *fields = reply_at(answer, 1);
+
+	if (slice_is(word, "ok") && fields)
+		begun(s, e, at_ms, fields);
+	else if (slice_is(word, "other"))
+		verdict_lease_lost(s, e, "another consumer");
+	else if (slice_is(word, "none"))
+		verdict_lease_lost(s, e, "nobody");
+	else
+		verdict_trimmed(s, e);
+}
+
+static void each_back_to_waiting(struct stream *s, const struct id_batch *b)
+{
+	for (size_t i = 0; i < b->len; i++) {
+		struct entry *e = entryset_find(&s->entries, b->items[i].id);
+
+		if (e && e->state == ENTRY_BEGINNING)
+			not_begun(s, e);
+	}
+}
+
+static void each_settled(struct stream *s, const struct id_batch *b, const struct reply *r)
+{
+	for (size_t i = 0; i < b->len; i++) {
+		struct entry *e = entryset_find(&s->entries, b->items[i].id);
+
+		if (e && e->state == ENTRY_BEGINNING)
+			settle_one(s, e, b->sent_at_ms, reply_at(r, i));
+	}
+}
+
+static void on_begin_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+	struct id_batch *b = request;
+
+	if (r && !reply_is_error(r)) {
+		pause_reset(&s->beginner.pause);
+		each_settled(s, b, r);
+	} else {
+		each_back_to_waiting(s, b);
+		/* Without a server the wait is for the server. */
+		if (r && stream_redis_error(s, "beginning runs", r) != REDIS_NOSCRIPT)
+			pause_start(&s->beginner.pause, s);
+	}
+	free(b);
+	begin_watch(s);
+	consumer_wake(s->consumer);
+}
+
+/* ---- the request ---- */
+
+static struct id_batch *take_due(struct stream *s, uint32_t room)
+{
+	struct id_batch *b = id_batch_new(s, room);
+	struct entry *e;
+
+	while (b->len < room && (e = entryset_first_due(&s->entries)) && due_in_ms(s, e) == 0) {
+		b->items[b->len].id = e->id;
+		b->items[b->len].number = e->attempts + 1;
+		b->len++;
+		entryset_move(&s->entries, e, ENTRY_BEGINNING);
+	}
+	return b;
+}
+
+static void send_begin(struct stream *s, struct id_batch *b)
+{
+	struct buf *out = server_script(stream_server(s), SCRIPT_BEGIN, 1, 2 + 2 * b->len);
+
+	command_text(out, s->name);
+	command_text(out, s->origin.group);
+	command_text(out, s->origin.consumer);
+	for (size_t i = 0; i < b->len; i++) {
+		command_id(out, b->items[i].id);
+		command_u64(out, b->items[i].number);
+	}
+	server_expect(stream_server(s), on_begin_reply, s, b);
+}
+
+/* Handlers that are free and not yet spoken for. */
+static uint32_t free_handlers(const struct consumer *c)
+{
+	size_t taken = c->totals.in[ENTRY_READY] + c->totals.in[ENTRY_BEGINNING];
+	uint32_t room = pool_room(c->pool);
+
+	return room > taken ? room - (uint32_t)taken : 0;
+}
+
+static void begin_stream(struct stream *s, uint32_t room)
+{
+	struct id_batch *b = take_due(s, room < BATCH_MAX ? room : BATCH_MAX);
+
+	if (b->len)
+		send_begin(s, b);
+	else
+		free(b);
+}
+
+void begin_pump(struct consumer *c)
+{
+	uint32_t room;
+
+	if (c->draining || !server_is_up(c->host->server))
+		return;
+	while (!list_empty(&c->due) && (room = free_handlers(c)) > 0) {
+		struct stream *s = container_of(list_first(&c->due), struct stream, beginner.node);
+
+		list_remove(&c->due, &s->beginner.node);
+		if (pause_is_on(&s->beginner.pause))
+			continue;
+		begin_stream(s, room);
+		begin_watch(s);
+	}
+}
+
+void begin_init(struct stream *s)
+{
+	pause_init(&s->beginner.pause, s, on_due);
+	ev_init(&s->beginner.timer, on_due);
+	s->beginner.timer.data = s;
+}
+
+void begin_done(struct stream *s)
+{
+	pause_done(&s->beginner.pause, s);
+	ev_timer_stop(loop_ev(stream_loop(s)), &s->beginner.timer);
+	if (list_listed(&s->beginner.node))
+		list_remove(&s->consumer->due, &s->beginner.node);
+}

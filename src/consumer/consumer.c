@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owns a consumer: its handler pool, its streams, and the order in which they are served.
+ *
+ * XREADGROUP reply ─▶ arrival ─▶ READY ─▶ pool_offer ─▶ RUNNING ─▶ handler
+ *                        ▲ begin script                      │ exactly one verdict
+ *    sweep ─▶ WAITING ───┘    ▲                              ▼
+ *                             └── retry ──── core/policy ── verdict
+ *                                                 │
+ *    ACKING: XACK batch as the loop goes to sleep │ BURYING: dead-letter script │ RELEASING
+ *
+ * Events only change states. What follows from the states happens once a turn, before the loop
+ * sleeps: `settle` tells Redis what became of entries, `pump` hands over, begins and reads, in this
+ * order, so that what is held already comes before what is new.
+ */
+#include "consumer/consumer.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "consumer/stream.h"
+
+static struct stream *next_to_settle(struct consumer *c)
+{
+	struct list_node *node = list_pop(&c->to_settle);
+
+	return node ? container_of(node, struct stream, settler.node) : NULL;
+}
+
+static void look_whether_drained(struct consumer *c)
+{
+	if (!c->draining || c->drained || !c->pool_drained || c->totals.n_held || c->n_reads)
+		return;
+	c->drained = true;
+	c->host->on_drained(c->host->owner);
+}
+
+static void on_settle(struct deferred *d)
+{
+	struct consumer *c = container_of(d, struct consumer, settle);
+	struct stream *s;
+
+	while ((s = next_to_settle(c))) {
+		settler_flush(s);
+		undertaker_flush(s);
+		releaser_flush(s);
+	}
+}
+
+/* While draining: whatever is READY or WAITING goes back, the one at once and as if it had never
+ * been read, the other with what is left of its delay. */
+static void give_back(struct stream *s)
+{
+	uint64_t now_ms = stream_now_ms(s);
+	struct entry *e;
+
+	while ((e = entryset_first(&s->entries, ENTRY_READY))) {
+		if (e->attempts)
+			e->attempts--;
+		entryset_move(&s->entries, e, ENTRY_RELEASING);
+	}
+	while ((e = entryset_first(&s->entries, ENTRY_WAITING))) {
+		e->release_delay_ms = e->due.key > now_ms ? e->due.key - now_ms : 0;
+		entryset_move(&s->entries, e, ENTRY_RELEASING);
+	}
+	if (entryset_count(&s->entries, ENTRY_RELEASING))
+		settle_soon(s);
+}
+
+static void on_pump(struct deferred *d)
+{
+	struct consumer *c = container_of(d, struct consumer, pump);
+
+	if (c->draining) {
+		for (size_t i = 0; i < c->n_streams; i++)
+			give_back(&c->streams[i]);
+		look_whether_drained(c);
+		return;
+	}
+	arrival_hand_over(c);
+	begin_pump(c);
+	reader_pump(c);
+}
+
+void consumer_wake(struct consumer *c)
+{
+	loop_defer(c->host->loop, &c->pump);
+}
+
+struct credit consumer_credit(struct consumer *c)
+{
+	const struct consumer_host *h = c->host;
+	uint64_t bytes_left =
+	    h->max_held_bytes > h->held_bytes ? h->max_held_bytes - h->held_bytes : 0;
+
+	return (struct credit){
+		.free = pool_room(c->pool),
+		.round = pool_round(c->pool),
+		.recent = recent_get(&c->recent, loop_now_ms(h->loop)),
+		.ready = (uint32_t)(c->totals.in[ENTRY_READY] + c->totals.in[ENTRY_BEGINNING]),
+		.asked = c->asked,
+		.held = c->totals.n_held,
+		.max_held = c->settings->read.max_held,
+		.bytes_left = bytes_left,
+	};
+}
+
+/* ---- events ---- */
+
+static void on_room(void *owner)
+{
+	consumer_wake(owner);
+}
+
+static void on_pool_drained(void *owner)
+{
+	struct consumer *c = owner;
+
+	c->pool_drained = true;
+	consumer_wake(c);
+}
+
+static struct consumer *of_user(struct server_user *u)
+{
+	return container_of(u, struct consumer, server_user);
+}
+
+static void on_server_up(struct server_user *u)
+{
+	struct consumer *c = of_user(u);
+
+	for (size_t i = 0; i < c->n_streams; i++)
+		stream_server_up(&c->streams[i]);
+	consumer_wake(c);
+}
+
+static void on_server_down(struct server_user *u)
+{
+	struct consumer *c = of_user(u);
+
+	for (size_t i = 0; i < c->n_streams; i++)
+		stream_server_down(&c->streams[i]);
+}
+
+/* ---- life ---- */
+
+static struct pool *make_pool(struct consumer *c)
+{
+	return pool_new(&(struct pool_spec){
+	    .host = c->host->handlers,
+	    .settings = &c->settings->handler,
+	    .max_attempts = c->settings->retry.max_attempts,
+	    .consumer = c->settings->name,
+	    .events = { .on_verdict = verdict_arrived,
+	        .on_room = on_room,
+	        .on_drained = on_pool_drained },
+	    .owner = c,
+	});
+}
+
+struct consumer *consumer_new(struct consumer_host *host, const struct consumer_settings *settings)
+{
+	struct consumer *c = xcalloc(1, sizeof(*c));
+
+	c->host = host;
+	c->settings = settings;
+	c->policy = (struct policy){ .retry = &settings->retry,
+		.dead_letter_off = settings->dead_letter.off };
+	c->totals.shared_bytes = &host->held_bytes;
+	list_init(&c->ready);
+	list_init(&c->due);
+	list_init(&c->hungry);
+	list_init(&c->quiet);
+	list_init(&c->to_settle);
+	c->settle.run = on_settle;
+	c->pump.run = on_pump;
+	c->server_user = (struct server_user){ .on_up = on_server_up, .on_down = on_server_down };
+	c->pool = make_pool(c);
+	c->n_streams = settings->streams.len;
+	c->streams = xcalloc(c->n_streams, sizeof(*c->streams));
+	for (size_t i = 0; i < c->n_streams; i++)
+		stream_init(&c->streams[i], c, settings->streams.items[i]);
+	return c;
+}
+
+void consumer_start(struct consumer *c)
+{
+	server_join(c->host->server, &c->server_user);
+	pool_start(c->pool);
+	for (size_t i = 0; i < c->n_streams; i++)
+		stream_start(&c->streams[i]);
+}
+
+void consumer_drain(struct consumer *c)
+{
+	if (c->draining)
+		return;
+	c->draining = true;
+	for (size_t i = 0; i < c->n_streams; i++) {
+		reader_place(&c->streams[i]);
+		reader_unblock(&c->streams[i]);
+	}
+	pool_drain(c->pool);
+	consumer_wake(c);
+}
+
+void consumer_end_runs(struct consumer *c)
+{
+	if (!c->pool_drained)
+		pool_kill(c->pool);
+}
+
+bool consumer_is_drained(const struct consumer *c)
+{
+	return c->drained;
+}
+
+bool consumer_has_tried(const struct consumer *c)
+{
+	if (!server_has_tried(c->host->server))
+		return false;
+	for (size_t i = 0; i < c->n_streams; i++) {
+		const struct stream *s = &c->streams[i];
+
+		if (!conn_has_tried(s->reader.conn))
+			return false;
+		if (server_is_up(c->host->server) && s->group.state == GROUP_ASKED)
+			return false;
+	}
+	return true;
+}
+
+bool consumer_is_connected(const struct consumer *c)
+{
+	if (!server_is_up(c->host->server))
+		return false;
+	for (size_t i = 0; i < c->n_streams; i++) {
+		if (!conn_is_up(c->streams[i].reader.conn))
+			return false;
+	}
+	return true;
+}
+
+const char *consumer_name(const struct consumer *c)
+{
+	return c->settings->name;
+}
+
+const struct entry_totals *consumer_totals(const struct consumer *c)
+{
+	return &c->totals;
+}
+
+const struct stats *consumer_stats(const struct consumer *c)
+{
+	return &c->stats;
+}
+
+void consumer_log_summary(const struct consumer *c)
+{
+	const struct stats *t = &c->stats;
+	const size_t *in = c->totals.in;
+	struct log_fields fields = { .consumer = c->settings->name, .group = c->settings->group };
+
+	log_event(LEVEL_NOTICE, EVENT_READY, &fields,
+	    "%s; held %zu (ready %zu, waiting %zu, running %zu, acking %zu, burying %zu); read "
+	    "%llu, "
+	    "claimed %llu, acknowledged %llu, retried %llu, dead-lettered %llu, released %llu",
+	    consumer_is_connected(c) ? "connected" : "not connected", c->totals.n_held,
+	    in[ENTRY_READY], in[ENTRY_WAITING] + in[ENTRY_BEGINNING] + in[ENTRY_RELEASING],
+	    in[ENTRY_RUNNING], in[ENTRY_ACKING], in[ENTRY_BURYING], (unsigned long long)t->read_new,
+	    (unsigned long long)(t->read_claimed + t->read_recovered), (unsigned long long)t->acked,
+	    (unsigned long long)t->verdict_retry,
+	    (unsigned long long)(t->dead_rejected + t->dead_attempts + t->dead_trimmed +
+	                         t->dead_oversize),
+	    (unsigned long long)t->released);
+}
+
+void consumer_free(struct consumer *c)
+{
+	if (!c)
+		return;
+	server_leave(c->host->server, &c->server_user);
+	pool_free(c->pool);
+	for (size_t i = 0; i < c->n_streams; i++)
+		stream_done(&c->streams[i]);
+	loop_undefer(c->host->loop, &c->settle);
+	loop_undefer(c->host->loop, &c->pump);
+	free(c->streams);
+	free(c);
+}

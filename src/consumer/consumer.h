@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One configured consumer, end to end: it reads its streams, hands entries to its handler, and
+ * turns every verdict into what Redis must be told.
+ */
+#ifndef SLUICED_CONSUMER_CONSUMER_H
+#define SLUICED_CONSUMER_CONSUMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "core/entryset.h"
+#include "core/settings.h"
+#include "core/stats.h"
+#include "handler/pool.h"
+#include "redis/server.h"
+
+/* What all consumers of a daemon share. Owned by the daemon; outlives every consumer. */
+struct consumer_host {
+	struct loop *loop;
+	struct redis_host *redis;
+	struct server *server;
+	struct handler_host *handlers;
+	const char *instance, *hostname;
+	uint64_t held_bytes, max_held_bytes; /* daemon.max_in_flight_bytes */
+	struct rng rng;
+	void *owner;
+	/* After consumer_drain(): nothing is held and nothing runs any more. */
+	void (*on_drained)(void *owner);
+};
+
+struct consumer;
+
+struct consumer *consumer_new(struct consumer_host *host,
+    const struct consumer_settings *settings) MUST_CHECK;
+
+/* Connects, ensures the groups, starts the workers and begins to read. */
+void consumer_start(struct consumer *c);
+
+/* Reads and hands over nothing more; lets runs finish and gives back the rest. */
+void consumer_drain(struct consumer *c);
+
+/* While draining: ends the runs that are left (SIGTERM, kill_grace, SIGKILL). */
+void consumer_end_runs(struct consumer *c);
+
+bool consumer_is_drained(const struct consumer *c);
+
+/* Whether each of its connections has been up or failed once, and no group is being asked about. */
+bool consumer_has_tried(const struct consumer *c);
+
+/* Whether it can work: its readers and the server are connected. */
+bool consumer_is_connected(const struct consumer *c);
+
+const char *consumer_name(const struct consumer *c);
+const struct entry_totals *consumer_totals(const struct consumer *c);
+const struct stats *consumer_stats(const struct consumer *c);
+
+/* One line with its figures in the log. */
+void consumer_log_summary(const struct consumer *c);
+
+/* Leaves what is still held pending in Redis. NULL is allowed. */
+void consumer_free(struct consumer *c);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keeps what is held ours: every entry is renewed about each third of claim.min_idle, in batches,
+ * by a script that checks the owner first. The set's order of freshness is the work list; renewals
+ * are spread over the interval, and what finishes soon is never renewed at all.
+ */
+#include <stdlib.h>
+
+#include "consumer/stream.h"
+#include "redis/command.h"
+
+enum {
+	BATCH_MAX = 50,
+	ASKED_MAX = 8, /* batches without a reply */
+	TICKS = 16,    /* of an interval */
+};
+
+static uint64_t lease_ms(const struct stream *s)
+{
+	return s->consumer->settings->claim.min_idle_ms;
+}
+
+static uint64_t interval_ms(const struct stream *s)
+{
+	return lease_ms(s) / 3;
+}
+
+static struct entry *stalest(const struct stream *s)
+{
+	struct list_node *node = list_first(&s->entries.by_freshness);
+
+	return node ? container_of(node, struct entry, lease_node) : NULL;
+}
+
+static uint64_t age_ms(const struct stream *s, const struct entry *e)
+{
+	uint64_t now_ms = stream_now_ms(s);
+
+	return now_ms > e->fresh_at_ms ? now_ms - e->fresh_at_ms : 0;
+}
+
+bool lease_is_fresh(const struct stream *s, const struct entry *e)
+{
+	return age_ms(s, e) < lease_ms(s) * 2 / 3;
+}
+
+/* ---- replies ---- */
+
+static void each_of(struct stream *s, const struct reply *ids,
+    void (*tell)(struct stream *s, struct entry *e))
+{
+	for (size_t i = 0; i < reply_len(ids); i++) {
+		struct entryid id;
+		struct entry *e;
+
+		if (entryid_parse(reply_text(reply_at(ids, i)), &id))
+			continue;
+		e = entryset_find(&s->entries, id);
+		/* What is acknowledged or given back has left the lease behind. */
+		if (e && e->state != ENTRY_ACKING && e->state != ENTRY_RELEASING)
+			tell(s, e);
+	}
+}
+
+static void belongs_to_another(struct stream *s, struct entry *e)
+{
+	/* The begin and bury scripts see for themselves, and answer for the state they are in. */
+	if (e->state != ENTRY_BEGINNING && e->state != ENTRY_BURYING)
+		verdict_lease_lost(s, e, "another consumer");
+}
+
+/* Nothing is known against its being ours: the begin or the acknowledgement will tell. */
+static void belongs_to_nobody(struct stream *s, struct entry *e)
+{
+	(void)s;
+	(void)e;
+}
+
+static void renewed(struct stream *s, const struct id_batch *b, const struct reply *r)
+{
+	for (size_t i = 0; i < b->len; i++) {
+		struct entry *e = entryset_find(&s->entries, b->items[i].id);
+
+		if (e && e->fresh_at_ms < b->sent_at_ms)
+			entryset_freshen(&s->entries, e, b->sent_at_ms);
+	}
+	each_of(s, reply_at(r, 0), belongs_to_another);
+	each_of(s, reply_at(r, 1), belongs_to_nobody);
+	each_of(s, reply_at(r, 2), verdict_trimmed);
+	arrival_want_turn(s);
+}
+
+static void on_renew_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+	struct id_batch *b = request;
+
+	if (s->lease.n_asked)
+		s->lease.n_asked--;
+	if (r && reply_is_error(r))
+		stream_redis_error(s, "renewing leases", r);
+	else if (r)
+		renewed(s, b, r);
+	free(b);
+	lease_watch(s);
+	consumer_wake(s->consumer);
+}
+
+/* ---- requests ---- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct entryid *x = a, *y = b;
+
+	return entryid_compare(*x, *y);
+}
+
+static void send_renewal(struct stream *s, struct id_batch *b)
+{
+	struct buf *out;
+
+	qsort(b->items, b->len, sizeof(b->items[0]), by_id);
+	out = server_script(stream_server(s), SCRIPT_RENEW, 1, 2 + b->len);
+	command_text(out, s->name);
+	command_text(out, s->origin.group);
+	command_text(out, s->origin.consumer);
+	for (size_t i = 0; i < b->len; i++)
+		command_id(out, b->items[i].id);
+	server_expect(stream_server(s), on_renew_reply, s, b);
+	s->lease.n_asked++;
+}
+
+/* Must the stalest entry be renewed in this tick, of which `taken` are already? */
+static bool is_due(const struct stream *s, const struct entry *e, size_t taken)
+{
+	size_t quota = s->entries.by_freshness.len / TICKS + 1;
+
+	if (e->fresh_at_ms < s->lease.all_before_ms || age_ms(s, e) >= interval_ms(s))
+		return true;
+	return taken < quota && age_ms(s, e) >= interval_ms(s) / 2;
+}
+
+/* The next batch of what is due; each entry goes to the end of the line when it is taken. */
+static struct id_batch *take_due(struct stream *s, size_t taken, size_t left)
+{
+	struct id_batch *b = id_batch_new(s, BATCH_MAX);
+	struct entry *e;
+
+	while (b->len < BATCH_MAX && b->len < left && (e = stalest(s)) &&
+	       is_due(s, e, taken + b->len)) {
+		b->items[b->len++].id = e->id;
+		entryset_requeue_lease(&s->entries, e);
+	}
+	return b;
+}
+
+static void renew(struct stream *s)
+{
+	size_t taken = 0, n_leased = s->entries.by_freshness.len;
+
+	while (s->lease.n_asked < ASKED_MAX && taken < n_leased) {
+		struct id_batch *b = take_due(s, taken, n_leased - taken);
+
+		if (!b->len) {
+			free(b);
+			return;
+		}
+		taken += b->len;
+		send_renewal(s, b);
+	}
+}
+
+static void on_tick(struct ev_loop *ev, ev_timer *w, int events)
+{
+	struct stream *s = w->data;
+
+	(void)ev;
+	(void)events;
+	if (!server_is_up(stream_server(s)))
+		return;
+	renew(s);
+	lease_watch(s);
+}
+
+/* When to look again: a tick later at the soonest, when the stalest entry has half its interval
+ * behind it at the latest. */
+static uint64_t next_tick_ms(const struct stream *s, const struct entry *e)
+{
+	uint64_t tick_ms = interval_ms(s) / TICKS + 1, half_ms = interval_ms(s) / 2;
+	uint64_t left_ms = half_ms > age_ms(s, e) ? half_ms - age_ms(s, e) : 0;
+
+	return left_ms > tick_ms ? left_ms : tick_ms;
+}
+
+void lease_watch(struct stream *s)
+{
+	struct entry *e;
+
+	if (ev_is_active(&s->lease.timer) || !server_is_up(stream_server(s)))
+		return;
+	e = stalest(s);
+	if (e)
+		loop_timer_in(stream_loop(s), &s->lease.timer, next_tick_ms(s, e));
+}
+
+void lease_renew_all(struct stream *s)
+{
+	s->lease.n_asked = 0;
+	s->lease.all_before_ms = stream_now_ms(s);
+	renew(s);
+	lease_watch(s);
+}
+
+void lease_stop(struct stream *s)
+{
+	ev_timer_stop(loop_ev(stream_loop(s)), &s->lease.timer);
+}
+
+void lease_init(struct stream *s)
+{
+	ev_init(&s->lease.timer, on_tick);
+	s->lease.timer.data = s;
+}
+
+void lease_done(struct stream *s)
+{
+	lease_stop(s);
+}

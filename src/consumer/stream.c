@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* One stream: its birth and death, and what its parts share. */
+#include "consumer/stream.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/origin.h"
+
+enum { PAUSE_FIRST_MS = 100, PAUSE_LONGEST_MS = 10000 };
+
+static char *dead_letters_name(const struct consumer_settings *settings, const char *stream)
+{
+	if (settings->dead_letter.off)
+		return NULL;
+	if (settings->dead_letter.stream)
+		return xstrdup(settings->dead_letter.stream);
+	return xasprintf("%s:dead", stream);
+}
+
+void stream_init(struct stream *s, struct consumer *c, const char *name)
+{
+	const struct consumer_settings *settings = c->settings;
+
+	s->consumer = c;
+	s->name = xstrdup(name);
+	s->dead_letters = dead_letters_name(settings, name);
+	s->origin = (struct origin){ .stream = s->name,
+		.group = settings->group,
+		.consumer = settings->consumer };
+	s->origin.json = origin_json_new(s->origin.stream, s->origin.group, s->origin.consumer,
+	    &s->origin.json_len);
+	entryset_init(&s->entries, &c->totals);
+	group_init(s);
+	reader_init(s);
+	settler_init(s);
+	begin_init(s);
+	lease_init(s);
+	sweeper_init(s);
+}
+
+void stream_start(struct stream *s)
+{
+	reader_open(s);
+	if (server_is_up(stream_server(s)))
+		stream_server_up(s);
+}
+
+void stream_done(struct stream *s)
+{
+	reader_done(s);
+	begin_done(s);
+	lease_done(s);
+	sweeper_done(s);
+	pause_done(&s->group.pause, s);
+	settler_done(s);
+	entryset_done(&s->entries);
+	free(s->origin.json);
+	free(s->dead_letters);
+	free(s->name);
+}
+
+void stream_server_up(struct stream *s)
+{
+	lease_renew_all(s);
+	group_ensure(s);
+	settle_soon(s);
+	begin_watch(s);
+	sweeper_start(s);
+}
+
+void stream_server_down(struct stream *s)
+{
+	s->group.state = s->group.state == GROUP_STOPPED ? GROUP_STOPPED : GROUP_UNKNOWN;
+	settler_reset(s);
+	undertaker_reset(s);
+	releaser_reset(s);
+	lease_stop(s);
+	sweeper_stop(s);
+	reader_place(s);
+}
+
+struct log_fields stream_log_fields(const struct stream *s)
+{
+	return (struct log_fields){
+		.consumer = s->consumer->settings->name,
+		.stream = s->name,
+		.group = s->consumer->settings->group,
+	};
+}
+
+struct log_fields entry_log_fields(const struct stream *s, const struct entry *e,
+    struct entryid_text *text)
+{
+	struct log_fields fields = stream_log_fields(s);
+
+	*text = entryid_text(e->id);
+	fields.entry_id = text->text;
+	fields.attempt = log_number(e->attempts);
+	return fields;
+}
+
+enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r)
+{
+	enum redis_error class = redis_error_class(r->text);
+	struct log_fields fields = stream_log_fields(s);
+
+	s->consumer->stats.redis_errors++;
+	if (class == REDIS_NOSCRIPT) {
+		server_scripts_forgotten(stream_server(s));
+		return class;
+	}
+	log_event(class == REDIS_AUTH || class == REDIS_WRONGTYPE ? LEVEL_ERROR : LEVEL_WARNING,
+	    EVENT_REDIS_ERROR, &fields, "%s: %.*s", what, (int)r->text.len, r->text.data);
+	if (class == REDIS_READONLY)
+		server_drop(stream_server(s), "the server is no primary any more");
+	return class;
+}
+
+void reply_ignored(void *owner, void *request, const struct reply *r)
+{
+	(void)owner;
+	(void)request;
+	(void)r;
+}
+
+struct server *stream_server(const struct stream *s)
+{
+	return s->consumer->host->server;
+}
+
+struct loop *stream_loop(const struct stream *s)
+{
+	return s->consumer->host->loop;
+}
+
+uint64_t stream_now_ms(const struct stream *s)
+{
+	return loop_now_ms(stream_loop(s));
+}
+
+void pause_init(struct pause *p, struct stream *s,
+    void (*on_over)(struct ev_loop *ev, ev_timer *w, int events))
+{
+	p->backoff = (struct backoff){ .initial_ms = PAUSE_FIRST_MS, .max_ms = PAUSE_LONGEST_MS };
+	ev_init(&p->timer, on_over);
+	p->timer.data = s;
+}
+
+bool pause_is_on(const struct pause *p)
+{
+	return ev_is_active(&p->timer);
+}
+
+void pause_start(struct pause *p, struct stream *s)
+{
+	uint64_t dice = rng_next(&s->consumer->host->rng);
+
+	loop_timer_in(stream_loop(s), &p->timer, backoff_next_ms(&p->backoff, dice));
+}
+
+void pause_reset(struct pause *p)
+{
+	backoff_reset(&p->backoff);
+}
+
+void pause_done(struct pause *p, struct stream *s)
+{
+	ev_timer_stop(loop_ev(stream_loop(s)), &p->timer);
+}
+
+struct id_batch *id_batch_new(struct stream *s, size_t cap)
+{
+	struct id_batch *b = xmalloc(sizeof(*b) + cap * sizeof(b->items[0]));
+
+	b->stream = s;
+	b->sent_at_ms = stream_now_ms(s);
+	b->len = 0;
+	return b;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside consumer/: one stream of a consumer and its parts. Each part has a file of its own, which
+ * alone writes its struct:
+ *
+ *   reader.c  group.c  begin.c  settler.c (XACK)  undertaker.c (dead letters)  release.c
+ *   lease.c  sweeper.c  arrival.c (what comes in)  verdict.c (what comes back)
+ */
+#ifndef SLUICED_CONSUMER_STREAM_H
+#define SLUICED_CONSUMER_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "consumer/consumer.h"
+#include "core/backoff.h"
+#include "core/credit.h"
+#include "core/deadletter.h"
+#include "core/policy.h"
+#include "core/sweep.h"
+#include "redis/conn.h"
+
+struct stream;
+
+/* Something that is tried again after a growing pause, because Redis refused it. */
+struct pause {
+	ev_timer timer;
+	struct backoff backoff;
+};
+
+/* ---- the group ---- */
+
+enum group_state {
+	GROUP_UNKNOWN, /* not asked since the server came up */
+	GROUP_ASKED,
+	GROUP_READY,
+	GROUP_STOPPED, /* missing, and on_missing_group says fail */
+};
+
+struct group {
+	enum group_state state;
+	bool seen;        /* it existed once: if it is missing now, it has vanished */
+	bool was_missing; /* on_missing_group: wait; said so in the log */
+	struct pause pause;
+};
+
+/* ---- reading ---- */
+
+struct read_request {
+	uint32_t count; /* 0: not in use */
+	bool blocks;
+};
+
+enum { READS_OUTSTANDING = 2 };
+
+struct reader {
+	struct conn *conn;
+	struct read_request requests[READS_OUTSTANDING];
+	unsigned n_outstanding;
+	uint32_t count_max;    /* read.count, less after replies that never arrived */
+	bool hungry;           /* the last reply was full: there is more */
+	bool spare_read;       /* the outstanding read is the blocked one beyond the room */
+	struct list_node node; /* on the consumer's list of hungry or of quiet streams */
+	struct pause pause;
+	struct largest largest; /* recent entries, in bytes */
+	struct entryid last_id; /* the last one read as new */
+};
+
+/* ---- telling Redis what became of entries ---- */
+
+enum { ACKS_OUTSTANDING = 2 };
+
+struct settler {
+	uint32_t batches[ACKS_OUTSTANDING]; /* sizes of the unanswered XACKs, oldest first */
+	unsigned n_batches;
+	struct entry *last_sent; /* the sent ones are the front of the ACKING list, up to here */
+	struct list_node node;   /* on the consumer's list of streams with something to tell */
+	struct log_limit missing_log;
+	struct pause pause;
+};
+
+struct undertaker {
+	unsigned n_asked;
+	struct pause pause;
+	struct log_limit refused_log;
+};
+
+struct releaser {
+	struct pause pause;
+};
+
+/* ---- keeping and finding ---- */
+
+struct lease {
+	ev_timer timer;
+	unsigned n_asked;       /* renewals without a reply */
+	uint64_t all_before_ms; /* what is staler than this is renewed at once */
+};
+
+struct sweeper {
+	ev_timer timer;
+	struct sweep sweep;
+	bool asked;
+	bool given_back; /* something was released during this round */
+	uint64_t asked_at_ms;
+	uint64_t not_before_ms; /* after a connect others renew first */
+	struct log_limit refused_log;
+};
+
+struct beginner {
+	ev_timer timer;        /* the next waiting entry falls due */
+	struct list_node node; /* on the consumer's list of streams with due entries */
+	struct pause pause;
+};
+
+struct stream {
+	struct consumer *consumer;
+	struct origin origin;
+	char *name;
+	char *dead_letters; /* NULL: off */
+	struct entryset entries;
+	struct list_node ready_node; /* on the consumer's list of streams with READY entries */
+
+	struct group group;
+	struct reader reader;
+	struct settler settler;
+	struct undertaker undertaker;
+	struct releaser releaser;
+	struct lease lease;
+	struct sweeper sweeper;
+	struct beginner beginner;
+};
+
+struct consumer {
+	struct consumer_host *host;
+	const struct consumer_settings *settings;
+	struct policy policy;
+	struct pool *pool;
+	struct stream *streams;
+	size_t n_streams;
+	struct entry_totals totals;
+	struct stats stats;
+	struct server_user server_user;
+
+	/* Streams that want something; each is served in turn. */
+	struct list ready;  /* have READY entries */
+	struct list due;    /* have WAITING entries that are due */
+	struct list hungry; /* more to read right now */
+	struct list quiet;  /* to be read with BLOCK */
+	struct list to_settle;
+	uint32_t asked;   /* COUNTs of the reads outstanding within the room */
+	uint32_t n_reads; /* reads outstanding, of any kind */
+	struct recent recent;
+	bool at_bound; /* read.max_held or the daemon's bytes: said so in the log */
+	bool draining, drained, pool_drained;
+	struct deferred settle, pump;
+};
+
+/* ---- streams ---- */
+
+void stream_init(struct stream *s, struct consumer *c, const char *name);
+void stream_start(struct stream *s);
+void stream_done(struct stream *s);
+
+/* The shared command connection came up, or went down. */
+void stream_server_up(struct stream *s);
+void stream_server_down(struct stream *s);
+
+/* Log fields that name the stream, and an entry of it. The text of the id is kept in *text. */
+struct log_fields stream_log_fields(const struct stream *s);
+struct log_fields entry_log_fields(const struct stream *s, const struct entry *e,
+    struct entryid_text *text);
+
+/* A row in the statistics and a line in the log for an error reply, and its class. What repeats is
+ * the caller's to limit. */
+enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r);
+
+/* For commands whose answer does not matter. */
+void reply_ignored(void *owner, void *request, const struct reply *r);
+
+/* ---- the consumer, for its parts ---- */
+
+/* Lets the consumer hand over, begin and read what can be at the end of this turn. */
+void consumer_wake(struct consumer *c);
+
+/* What credit_room() needs to know. */
+struct credit consumer_credit(struct consumer *c);
+
+struct server *stream_server(const struct stream *s);
+struct loop *stream_loop(const struct stream *s);
+uint64_t stream_now_ms(const struct stream *s);
+
+/* ---- pause ---- */
+
+void pause_init(struct pause *p, struct stream *s,
+    void (*on_over)(struct ev_loop *ev, ev_timer *w, int events));
+bool pause_is_on(const struct pause *p);
+/* Starts it, longer each time, until pause_reset(). */
+void pause_start(struct pause *p, struct stream *s);
+void pause_reset(struct pause *p);
+void pause_done(struct pause *p, struct stream *s);
+
+/* ---- a request about several ids, owned by its callback ---- */
+
+struct id_batch {
+	struct stream *stream;
+	uint64_t sent_at_ms;
+	size_t len;
+	struct {
+		struct entryid id;
+		uint32_t number; /* what the request says of it: a run, deliveries */
+		bool own;        /* sweeper: it was pending for our own name */
+	} items[];
+};
+
+struct id_batch *id_batch_new(struct stream *s, size_t cap) MUST_CHECK;
+
+/* ---- arrival.c: what comes in ---- */
+
+/* An entry read as new. fields may be NIL: its data is gone. Malformed ones are reported. */
+void arrival_new(struct stream *s, const struct reply *entry);
+
+/* The payload of an entry whose begin has succeeded. */
+void arrival_begun(struct stream *s, struct entry *e, const struct reply *fields);
+
+/* An id of which we have become the owner, with the runs behind it. */
+void arrival_owned(struct stream *s, struct entryid id, uint32_t attempts,
+    enum entry_source source);
+
+/* Puts the stream on the list of those with READY entries, if it has any. */
+void arrival_want_turn(struct stream *s);
+
+/* Hands READY entries to the pool, stream by stream, as far as it has room. */
+void arrival_hand_over(struct consumer *c);
+
+/* ---- verdict.c: what comes back ---- */
+
+void verdict_arrived(void *consumer, struct entry *e, const struct outcome *o);
+
+/* It belongs to another now, or to nobody: never ours to settle again. */
+void verdict_lease_lost(struct stream *s, struct entry *e, const char *to_whom);
+
+/* Its data is gone from the stream. */
+void verdict_trimmed(struct stream *s, struct entry *e);
+
+/* ---- group.c ---- */
+
+void group_ensure(struct stream *s);
+void group_vanished(struct stream *s, const struct reply *error);
+void group_init(struct stream *s);
+
+/* ---- reader.c ---- */
+
+void reader_init(struct stream *s);
+void reader_open(struct stream *s);
+void reader_done(struct stream *s);
+/* Puts the stream on the list that fits what its reader may do next. */
+void reader_place(struct stream *s);
+/* Issues the reads that there is room for. */
+void reader_pump(struct consumer *c);
+/* Ends a blocked read, for a drain. */
+void reader_unblock(struct stream *s);
+
+/* ---- begin.c ---- */
+
+void begin_init(struct stream *s);
+void begin_done(struct stream *s);
+/* Something WAITING is new or due earlier. */
+void begin_watch(struct stream *s);
+void begin_pump(struct consumer *c);
+
+/* ---- settler.c, undertaker.c, release.c ---- */
+
+/* There is something to tell Redis of this stream. */
+void settle_soon(struct stream *s);
+void settler_init(struct stream *s);
+void settler_done(struct stream *s);
+void settler_flush(struct stream *s);
+void settler_reset(struct stream *s);
+void undertaker_flush(struct stream *s);
+void undertaker_reset(struct stream *s);
+/* Appends the metadata of a record about e (NULL: about trimmed ids that a script fills in). */
+void undertaker_metadata(struct stream *s, const struct entry *e, struct buf *out);
+/* Counts and logs an entry that is in the dead-letter stream now. */
+void undertaker_buried(struct stream *s, struct entryid id, uint32_t attempts,
+    enum dead_reason reason, const struct entry *e);
+void undertaker_refused(struct stream *s, struct log_limit *limit, struct slice error);
+void releaser_flush(struct stream *s);
+void releaser_reset(struct stream *s);
+
+/* ---- lease.c ---- */
+
+void lease_init(struct stream *s);
+void lease_done(struct stream *s);
+/* Something is held: its lease will have to be renewed. */
+void lease_watch(struct stream *s);
+/* The server is back: everything is renewed before anything else. */
+void lease_renew_all(struct stream *s);
+/* Whether nothing but a renewal stands between e and being run. */
+bool lease_is_fresh(const struct stream *s, const struct entry *e);
+void lease_stop(struct stream *s);
+
+/* ---- sweeper.c ---- */
+
+void sweeper_init(struct stream *s);
+void sweeper_done(struct stream *s);
+void sweeper_start(struct stream *s);
+void sweeper_stop(struct stream *s);
+/* What was given back is not for us before the next round. */
+void sweeper_given_back(struct stream *s);
+
+#endif

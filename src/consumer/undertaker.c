@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moves entries to the dead-letter stream: recorded first and acknowledged only then, in one script
+ * that may be repeated. An entry with too many fields for a script takes three steps instead: its
+ * fields are fetched, XADD, and the same script without a record acknowledges it.
+ *
+ * While the dead-letter stream refuses (out of memory, wrong type, no permission) the entry stays
+ * pending under its lease, is tried again with backoff, and the log says so.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "consumer/stream.h"
+#include "redis/command.h"
+
+enum { ASKED_MAX = 64, REFUSED_LOG_MS = 30000 };
+
+/* One entry on its way out. */
+struct burial {
+	struct stream *stream;
+	struct entryid id;
+};
+
+static void send_script(struct stream *s, struct entry *e, bool with_record);
+
+/* ---- what is logged and counted ---- */
+
+void undertaker_buried(struct stream *s, struct entryid id, uint32_t attempts,
+    enum dead_reason reason, const struct entry *e)
+{
+	struct stats *stats = &s->consumer->stats;
+	uint64_t *const counters[DEAD_REASON_COUNT] = {
+		[DEAD_REJECTED] = &stats->dead_rejected,
+		[DEAD_ATTEMPTS] = &stats->dead_attempts,
+		[DEAD_TRIMMED] = &stats->dead_trimmed,
+		[DEAD_OVERSIZE] = &stats->dead_oversize,
+	};
+	struct log_fields fields = stream_log_fields(s);
+	struct entryid_text text = entryid_text(id);
+
+	fields.entry_id = text.text;
+	fields.attempt = log_number(attempts);
+	if (e && e->last_failure)
+		fields.failure = failure_word(e->last_failure->failure);
+	if (reason == DEAD_TRIMMED)
+		log_event(LEVEL_WARNING, EVENT_TRIMMED, &fields,
+		    "its data was deleted from the stream while it was pending");
+	if (!s->dead_letters)
+		return;
+	++*counters[reason];
+	log_event(LEVEL_WARNING, EVENT_DEAD_LETTERED, &fields, "moved to %s: %s%s%s",
+	    s->dead_letters, dead_reason_word(reason), e && e->last_failure ? ", " : "",
+	    e && e->last_failure ? e->last_failure->detail : "");
+}
+
+void undertaker_refused(struct stream *s, struct log_limit *limit, struct slice error)
+{
+	struct log_fields fields = stream_log_fields(s);
+	uint64_t held_back;
+
+	s->consumer->stats.redis_errors++;
+	if (!log_limit_pass(limit, stream_now_ms(s), REFUSED_LOG_MS, &held_back))
+		return;
+	log_event(LEVEL_ERROR, EVENT_DEAD_LETTER_REFUSED, &fields,
+	    "%s takes no record, the entries stay pending: %.*s", s->dead_letters, (int)error.len,
+	    error.data);
+}
+
+/* ---- the record ---- */
+
+void undertaker_metadata(struct stream *s, const struct entry *e, struct buf *out)
+{
+	const struct last_failure *f = e ? e->last_failure : NULL;
+	struct buf scratch = { 0 };
+	struct slice pairs[2 * DEADLETTER_PAIRS];
+	const struct deadletter d = {
+		.stream = s->name,
+		.group = s->origin.group,
+		.consumer = s->origin.consumer,
+		.id = e ? e->id : (struct entryid){ 0, 0 },
+		.reason = e ? (enum dead_reason)e->dead_reason : DEAD_TRIMMED,
+		.failure = f ? f->failure : FAILURE_NONE,
+		.detail = slice_of(f ? f->detail : ""),
+		.attempts = e ? e->attempts : 0,
+		.handler = s->consumer->settings->name,
+		.host = s->consumer->host->hostname,
+		.first_ms = e ? e->first_wall_ms : 0,
+		.last_ms = e ? e->last_wall_ms : 0,
+		.stderr_tail = f ? (struct slice){ f->stderr_tail, f->stderr_len } : slice_of(""),
+	};
+
+	deadletter_pairs(&d, &scratch, pairs);
+	for (int i = 0; i < 2 * DEADLETTER_PAIRS; i++)
+		command_slice(out, pairs[i]);
+	buf_done(&scratch);
+}
+
+/* ---- replies ---- */
+
+/* The entry of a burial, unless it has gone another way meanwhile. Frees the request. */
+static struct entry *burial_over(struct stream *s, void *request)
+{
+	struct burial *b = request;
+	struct entry *e = entryset_find(&s->entries, b->id);
+
+	free(b);
+	if (s->undertaker.n_asked)
+		s->undertaker.n_asked--;
+	if (!e || e->state != ENTRY_BURYING)
+		return NULL;
+	e->asked = false;
+	return e;
+}
+
+static void buried(struct stream *s, struct entry *e, struct slice reason)
+{
+	if (slice_is(reason, dead_reason_word(DEAD_TRIMMED))) {
+		if (!e->trimmed)
+			s->consumer->stats.trimmed++;
+		e->dead_reason = DEAD_TRIMMED;
+	}
+	undertaker_buried(s, e->id, e->attempts, (enum dead_reason)e->dead_reason, e);
+	entryset_forget(&s->entries, e);
+}
+
+static void refused(struct stream *s, struct slice error)
+{
+	undertaker_refused(s, &s->undertaker.refused_log, error);
+	pause_start(&s->undertaker.pause, s);
+}
+
+static struct burial *burial_new(struct stream *s, struct entry *e)
+{
+	struct burial *b = xmalloc(sizeof(*b));
+
+	*b = (struct burial){ .stream = s, .id = e->id };
+	e->asked = true;
+	s->undertaker.n_asked++;
+	return b;
+}
+
+/* The server refused a command about an entry; true when the reply is good. */
+static bool reply_is_good(struct stream *s, const struct reply *r)
+{
+	if (r && !reply_is_error(r))
+		return true;
+	if (r && redis_error_class(r->text) == REDIS_NOSCRIPT)
+		stream_redis_error(s, "dead-lettering", r);
+	else if (r)
+		refused(s, r->text);
+	return false;
+}
+
+static void on_added_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+	struct entry *e = burial_over(s, request);
+
+	if (reply_is_good(s, r) && e)
+		send_script(s, e, false);
+	settle_soon(s);
+}
+
+static void add_record(struct stream *s, struct entry *e, const struct reply *fields)
+{
+	uint64_t maxlen = s->consumer->settings->dead_letter.maxlen;
+	struct buf *out = server_out(stream_server(s));
+
+	command_open(out, 3 + (maxlen ? 3 : 0) + 2 * DEADLETTER_PAIRS + reply_len(fields));
+	command_text(out, "XADD");
+	command_text(out, s->dead_letters);
+	if (maxlen) {
+		command_text(out, "MAXLEN");
+		command_text(out, "~");
+		command_u64(out, maxlen);
+	}
+	command_text(out, "*");
+	undertaker_metadata(s, e, out);
+	for (size_t i = 0; i < reply_len(fields); i++)
+		command_slice(out, reply_text(reply_at(fields, i)));
+	server_expect(stream_server(s), on_added_reply, s, burial_new(s, e));
+}
+
+static void on_fields_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+	struct entry *e = burial_over(s, request);
+	const struct reply *entry = reply_at(r, 0);
+
+	if (reply_is_good(s, r) && e && entry)
+		add_record(s, e, reply_at(entry, 1));
+	settle_soon(s);
+}
+
+static void fetch_fields(struct stream *s, struct entry *e)
+{
+	struct entryid_text id = entryid_text(e->id);
+
+	command_words(server_out(stream_server(s)), "XRANGE", s->name, id.text, id.text, NULL);
+	server_expect(stream_server(s), on_fields_reply, s, burial_new(s, e));
+}
+
+static void on_bury_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+	struct entry *e = burial_over(s, request);
+	struct slice word = reply_text(reply_at(r, 0)), second = reply_text(reply_at(r, 1));
+
+	if (!reply_is_good(s, r) || !e) {
+		settle_soon(s);
+		return;
+	}
+	if (slice_is(word, "refused")) {
+		refused(s, second);
+	} else {
+		pause_reset(&s->undertaker.pause);
+		if (slice_is(word, "moved"))
+			buried(s, e, second);
+		else if (slice_is(word, "wide"))
+			fetch_fields(s, e);
+		else
+			verdict_lease_lost(s, e,
+			    slice_is(word, "other") ? "another consumer" : "nobody");
+	}
+	settle_soon(s);
+	consumer_wake(s->consumer);
+}
+
+/* ---- requests ---- */
+
+static void send_script(struct stream *s, struct entry *e, bool with_record)
+{
+	bool records = with_record && s->dead_letters;
+	struct buf *out =
+	    server_script(stream_server(s), SCRIPT_BURY, records ? 2 : 1, 6 + 2 * DEADLETTER_PAIRS);
+
+	command_text(out, s->name);
+	if (records)
+		command_text(out, s->dead_letters);
+	command_text(out, s->origin.group);
+	command_text(out, s->origin.consumer);
+	command_id(out, e->id);
+	command_u64(out, s->consumer->settings->dead_letter.maxlen);
+	command_u64(out, DEADLETTER_REASON_AT + 1);
+	command_text(out, records && e->dead_reason != DEAD_TRIMMED ? "1" : "0");
+	undertaker_metadata(s, e, out);
+	server_expect(stream_server(s), on_bury_reply, s, burial_new(s, e));
+}
+
+void undertaker_flush(struct stream *s)
+{
+	if (!server_is_up(stream_server(s)) || pause_is_on(&s->undertaker.pause))
+		return;
+	list_foreach(&s->entries.in[ENTRY_BURYING], node) {
+		struct entry *e = container_of(node, struct entry, node);
+
+		if (s->undertaker.n_asked >= ASKED_MAX)
+			return;
+		if (!e->asked)
+			send_script(s, e, true);
+	}
+}
+
+void undertaker_reset(struct stream *s)
+{
+	s->undertaker.n_asked = 0;
+	list_foreach(&s->entries.in[ENTRY_BURYING], node) {
+		container_of(node, struct entry, node)->asked = false;
+	}
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What comes back from the handler: the one verdict of a run becomes the next state of the entry,
+ * by core/policy. Nothing is sent from here; the states say what there is to tell Redis.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "consumer/stream.h"
+
+static void count(struct stats *stats, const struct outcome *o)
+{
+	uint64_t *const verdicts[VERDICT_COUNT] = {
+		[VERDICT_OK] = &stats->verdict_ok,
+		[VERDICT_RETRY] = &stats->verdict_retry,
+		[VERDICT_DEAD] = &stats->verdict_dead,
+		[VERDICT_DROP] = &stats->verdict_drop,
+	};
+	uint64_t *const failures[FAILURE_COUNT] = {
+		[FAILURE_EXIT] = &stats->failure_exit,
+		[FAILURE_SIGNAL] = &stats->failure_signal,
+		[FAILURE_TIMEOUT] = &stats->failure_timeout,
+		[FAILURE_RETRY] = &stats->failure_retry,
+		[FAILURE_BROKEN] = &stats->failure_broken,
+	};
+
+	if (verdicts[o->verdict])
+		++*verdicts[o->verdict];
+	if (failures[o->failure])
+		++*failures[o->failure];
+}
+
+static struct log_fields run_fields(const struct stream *s, const struct entry *e,
+    const struct outcome *o, struct entryid_text *text)
+{
+	struct log_fields fields = entry_log_fields(s, e, text);
+
+	fields.outcome = verdict_word(o->verdict);
+	if (o->failure != FAILURE_NONE)
+		fields.failure = failure_word(o->failure);
+	if (o->exit_status >= 0)
+		fields.exit_status = log_number((uint64_t)o->exit_status);
+	if (o->signal)
+		fields.signal = signal_name(o->signal);
+	if (o->pid)
+		fields.handler_pid = log_number((uint64_t)o->pid);
+	fields.duration_ms = log_number(stream_now_ms(s) - e->handed_at_ms);
+	return fields;
+}
+
+static char *copy_slice(struct slice s)
+{
+	return xstrndup(s.data ? s.data : "", s.len);
+}
+
+/* What the dead-letter record will tell if this was the last failure. */
+static void remember_failure(struct stream *s, struct entry *e, const struct outcome *o)
+{
+	uint64_t started_ms = clock_wall_ms() - (stream_now_ms(s) - e->handed_at_ms);
+	struct last_failure *f = e->last_failure;
+
+	e->last_wall_ms = started_ms;
+	if (!e->first_wall_ms)
+		e->first_wall_ms = started_ms;
+	if (f) {
+		free(f->detail);
+		free(f->stderr_tail);
+	} else {
+		f = e->last_failure = xmalloc(sizeof(*f));
+	}
+	f->failure = o->failure;
+	f->detail = copy_slice(o->detail);
+	f->stderr_tail = copy_slice(o->stderr_tail);
+	f->stderr_len = o->stderr_tail.len;
+}
+
+static void acknowledge(struct stream *s, struct entry *e, const struct outcome *o)
+{
+	if (log_enabled(LEVEL_DEBUG)) {
+		struct entryid_text text;
+		struct log_fields fields = run_fields(s, e, o, &text);
+
+		log_event(LEVEL_DEBUG, EVENT_VERDICT, &fields, "%s", verdict_word(o->verdict));
+	}
+	entryset_move(&s->entries, e, ENTRY_ACKING);
+	settle_soon(s);
+}
+
+static void wait(struct stream *s, struct entry *e, const struct outcome *o,
+    const struct decision *d)
+{
+	struct entryid_text text;
+	struct log_fields fields = run_fields(s, e, o, &text);
+
+	fields.delay_ms = log_number(d->delay_ms);
+	log_event(d->forgiven ? LEVEL_INFO : LEVEL_WARNING, EVENT_RETRY, &fields,
+	    "%.*s; again in %llu ms%s", (int)o->detail.len, o->detail.data,
+	    (unsigned long long)d->delay_ms, d->forgiven ? ", not charged" : "");
+	if (d->forgiven && e->attempts)
+		e->attempts--;
+	else
+		remember_failure(s, e, o);
+	e->suspect = o->suspect;
+	entryset_wait(&s->entries, e, stream_now_ms(s) + d->delay_ms);
+	begin_watch(s);
+}
+
+static void bury(struct stream *s, struct entry *e, const struct outcome *o,
+    enum dead_reason reason)
+{
+	struct entryid_text text;
+	struct log_fields fields = run_fields(s, e, o, &text);
+
+	log_event(LEVEL_WARNING, EVENT_VERDICT, &fields, "%.*s", (int)o->detail.len,
+	    o->detail.data);
+	remember_failure(s, e, o);
+	e->dead_reason = (uint8_t)reason;
+	entryset_move(&s->entries, e, ENTRY_BURYING);
+	settle_soon(s);
+}
+
+static void release(struct stream *s, struct entry *e, const struct outcome *o, bool forgiven)
+{
+	struct entryid_text text;
+	struct log_fields fields = run_fields(s, e, o, &text);
+
+	log_event(o->verdict == VERDICT_BROKEN ? LEVEL_WARNING : LEVEL_INFO, EVENT_RELEASED,
+	    &fields, "%.*s", (int)o->detail.len, o->detail.data);
+	if (forgiven && e->attempts)
+		e->attempts--;
+	e->release_delay_ms = 0;
+	entryset_move(&s->entries, e, ENTRY_RELEASING);
+	settle_soon(s);
+}
+
+void verdict_arrived(void *consumer, struct entry *e, const struct outcome *o)
+{
+	struct consumer *c = consumer;
+	struct stream *s = e->stream;
+	struct decision d =
+	    policy_decide(&c->policy, o, e->attempts, e->trimmed, rng_next(&c->host->rng));
+
+	count(&c->stats, o);
+	recent_add(&c->recent, stream_now_ms(s), 1);
+	consumer_wake(c);
+	if (d.action == ACTION_ACK) {
+		acknowledge(s, e, o);
+		return;
+	}
+	/* Pending for another, who will run it or has done so: what failed here is not to be told.
+	 */
+	if (e->lost) {
+		entryset_forget(&s->entries, e);
+		return;
+	}
+	if (d.action == ACTION_WAIT)
+		wait(s, e, o, &d);
+	else if (d.action == ACTION_BURY)
+		bury(s, e, o, d.reason);
+	else
+		release(s, e, o, d.forgiven);
+}
+
+void verdict_lease_lost(struct stream *s, struct entry *e, const char *to_whom)
+{
+	struct entryid_text text;
+	struct log_fields fields = entry_log_fields(s, e, &text);
+
+	if (e->lost)
+		return;
+	s->consumer->stats.leases_lost++;
+	log_event(LEVEL_WARNING, EVENT_LEASE_LOST, &fields, "no longer ours: pending for %s%s",
+	    to_whom, e->state == ENTRY_RUNNING ? "; the run may finish" : "");
+	if (e->state == ENTRY_RUNNING)
+		e->lost = true;
+	else
+		entryset_forget(&s->entries, e);
+}
+
+void verdict_trimmed(struct stream *s, struct entry *e)
+{
+	if (e->trimmed)
+		return;
+	e->trimmed = true;
+	s->consumer->stats.trimmed++;
+	/* What runs, or has its payload here, can still succeed. */
+	if (e->state != ENTRY_WAITING && e->state != ENTRY_BEGINNING)
+		return;
+	e->dead_reason = DEAD_TRIMMED;
+	entryset_move(&s->entries, e, ENTRY_BURYING);
+	settle_soon(s);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "daemon/daemon.h"
+#include "daemon/options.h"
+
+/* A descriptor that we open must not land on 0, 1 or 2 because our starter had closed them. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+static void set_up_log(const struct options *o, const struct config *config)
+{
+	struct log_settings settings = {
+		.level = (enum log_level)config->daemon.log_level,
+		.format = (enum log_format)config->daemon.log_format,
+		.instance = config->daemon.instance,
+		.fd = STDERR_FILENO,
+	};
+
+	if (o->log_level)
+		(void)log_level_parse(slice_of(o->log_level), &settings.level);
+	log_setup(&settings);
+}
+
+static void log_warnings(const struct diag *diag)
+{
+	for (size_t i = 0; i < diag->n_messages; i++) {
+		char *text = diag_format(diag, &diag->messages[i]);
+
+		log_event(LEVEL_WARNING, EVENT_CONFIG_WARNING, NULL, "%s", text);
+		free(text);
+	}
+}
+
+static int run(const struct options *o, const struct config *config, const struct diag *diag)
+{
+	set_up_log(o, config);
+	log_warnings(diag);
+	return daemon_run(config);
+}
+
+static int with_config(const struct options *o)
+{
+	struct config *config;
+	struct diag diag;
+	int status = EXIT_CLEAN;
+
+	diag_init(&diag, o->config_path);
+	if (config_load(o->config_path, o->instance, &diag, &config)) {
+		diag_print(&diag, stderr);
+		diag_done(&diag);
+		return EXIT_CONFIGURATION;
+	}
+	if (o->task != TASK_RUN)
+		diag_print(&diag, stderr);
+	if (o->task == TASK_PRINT_CONFIG)
+		config_print(config, stdout);
+	else if (o->task == TASK_CHECK)
+		printf("%s: no errors\n", o->config_path);
+	else
+		status = run(o, config, &diag);
+	config_free(config);
+	diag_done(&diag);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+
+	open_standard_descriptors();
+	if (options_parse(argc, argv, &o))
+		return EXIT_USAGE;
+	switch (o.task) {
+	case TASK_HELP:
+		options_print_help(stdout);
+		return EXIT_CLEAN;
+	case TASK_VERSION:
+		puts("sluiced " SLUICED_VERSION);
+		return EXIT_CLEAN;
+	case TASK_PRINT_SCHEMA:
+		config_print_schema(stdout);
+		return EXIT_CLEAN;
+	case TASK_RUN:
+	case TASK_CHECK:
+	case TASK_PRINT_CONFIG:
+		break;
+	}
+	return with_config(&o);
+}

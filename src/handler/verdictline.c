@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One row for each verb says what may follow it; the rest is words. `ok TAG` by the hundred
+ * thousand a second is the usual case.
+ */
+#include "handler/verdictline.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "handler/jsonstring.h"
+
+/* What follows a verb. */
+enum shape {
+	SHAPE_BARE,     /* nothing */
+	SHAPE_TAGS,     /* TAG… */
+	SHAPE_REASON,   /* TAG [REASON] */
+	SHAPE_DELAY,    /* TAG [delay=DURATION] [REASON] */
+	SHAPE_TEXT,     /* [REASON] */
+	SHAPE_DURATION, /* DURATION */
+};
+
+struct row {
+	const char *word;
+	enum shape shape;
+	enum verdict verdict; /* of terminal verbs */
+	enum failure failure;
+	bool terminal, charged;
+};
+
+static const struct row rows[VERB_COUNT] = {
+	[VERB_OK] = { "ok", SHAPE_TAGS, VERDICT_OK, FAILURE_NONE, .terminal = true },
+	[VERB_RETRY] = { "retry", SHAPE_DELAY, VERDICT_RETRY, FAILURE_RETRY, .terminal = true,
+	    .charged = true },
+	[VERB_DEAD] = { "dead", SHAPE_REASON, VERDICT_DEAD, FAILURE_RETRY, .terminal = true,
+	    .charged = true },
+	[VERB_DROP] = { "drop", SHAPE_REASON, VERDICT_DROP, FAILURE_NONE, .terminal = true },
+	[VERB_RELEASE] = { "release", SHAPE_TAGS, VERDICT_RELEASE, FAILURE_NONE, .terminal = true },
+	[VERB_WORKING] = { .word = "working", .shape = SHAPE_TAGS },
+	[VERB_READY] = { .word = "ready", .shape = SHAPE_BARE },
+	[VERB_PAUSE] = { .word = "pause", .shape = SHAPE_DURATION },
+	[VERB_RETIRE] = { .word = "retire", .shape = SHAPE_BARE },
+	[VERB_BROKEN] = { "broken", SHAPE_TEXT, VERDICT_BROKEN, FAILURE_BROKEN, .terminal = true },
+};
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void skip_spaces(struct slice *s)
+{
+	while (s->len && is_space(*s->data)) {
+		s->data++;
+		s->len--;
+	}
+}
+
+static void trim_end(struct slice *s)
+{
+	while (s->len && is_space(s->data[s->len - 1]))
+		s->len--;
+}
+
+/* Takes the first word off s together with the spaces behind it. */
+static struct slice take_word(struct slice *s)
+{
+	struct slice word = { .data = s->data };
+
+	while (word.len < s->len && !is_space(s->data[word.len]))
+		word.len++;
+	s->data += word.len;
+	s->len -= word.len;
+	skip_spaces(s);
+	return word;
+}
+
+/* Decimal; leading zeros are allowed, because shells make them. */
+static bool read_tag(struct slice word, uint64_t *ret_tag)
+{
+	uint64_t tag = 0;
+
+	if (!word.len)
+		return false;
+	for (size_t i = 0; i < word.len; i++) {
+		unsigned digit = (unsigned)word.data[i] - '0';
+
+		if (digit > 9 || tag > (UINT64_MAX - digit) / 10)
+			return false;
+		tag = tag * 10 + digit;
+	}
+	*ret_tag = tag;
+	return true;
+}
+
+bool verdict_line_next_tag(struct slice *tags, uint64_t *ret_tag)
+{
+	return read_tag(take_word(tags), ret_tag);
+}
+
+static int parse_tags(struct slice rest, enum tag_rule rule, struct verdict_line *v)
+{
+	struct slice words = rest;
+	uint64_t tag;
+
+	if (!rest.len && rule == TAGS_REQUIRED)
+		return -EINVAL;
+	while (words.len) {
+		if (!verdict_line_next_tag(&words, &tag))
+			return -EINVAL;
+	}
+	if (rule != TAGS_NONE)
+		v->tags = rest;
+	return 0;
+}
+
+static int parse_one_tag(struct slice *rest, enum tag_rule rule, struct verdict_line *v)
+{
+	struct slice after = *rest, word;
+	uint64_t tag;
+
+	if (rule == TAGS_NONE)
+		return 0;
+	word = take_word(&after);
+	if (!read_tag(word, &tag))
+		return rule == TAGS_REQUIRED ? -EINVAL : 0;
+	v->tags = word;
+	*rest = after;
+	return 0;
+}
+
+/* A `delay=` that is no duration is the beginning of the reason. */
+static void parse_delay(struct slice *rest, struct verdict_line *v)
+{
+	static const char key[] = "delay=";
+	struct slice after = *rest, word = take_word(&after);
+
+	if (word.len < sizeof(key) || memcmp(word.data, key, sizeof(key) - 1) != 0)
+		return;
+	word.data += sizeof(key) - 1;
+	word.len -= sizeof(key) - 1;
+	if (parse_duration_ms(word, &v->delay_ms))
+		return;
+	v->has_delay = true;
+	*rest = after;
+}
+
+static int parse_rest(struct slice rest, enum tag_rule rule, struct verdict_line *v)
+{
+	enum shape shape = rows[v->verb].shape;
+
+	switch (shape) {
+	case SHAPE_BARE:
+		return rest.len ? -EINVAL : 0;
+	case SHAPE_TAGS:
+		return parse_tags(rest, rule, v);
+	case SHAPE_DURATION:
+		return parse_duration_ms(rest, &v->delay_ms);
+	case SHAPE_REASON:
+	case SHAPE_DELAY:
+		if (parse_one_tag(&rest, rule, v))
+			return -EINVAL;
+		if (shape == SHAPE_DELAY)
+			parse_delay(&rest, v);
+		break;
+	case SHAPE_TEXT:
+		break;
+	}
+	v->reason = rest;
+	return 0;
+}
+
+int verdict_line_parse(struct slice line, enum tag_rule rule, struct verdict_line *ret)
+{
+	struct verdict_line v = { 0 };
+	struct slice word;
+
+	trim_end(&line);
+	word = take_word(&line);
+	for (v.verb = 0; v.verb < VERB_COUNT; v.verb++) {
+		if (slice_is(word, rows[v.verb].word))
+			break;
+	}
+	if (v.verb == VERB_COUNT || parse_rest(line, rule, &v))
+		return -EINVAL;
+	*ret = v;
+	return 0;
+}
+
+bool verb_is_terminal(enum verb v)
+{
+	return rows[v].terminal;
+}
+
+struct slice verdict_reason(struct slice raw, struct buf *scratch)
+{
+	buf_clear(scratch);
+	if (!raw.len || raw.data[0] != '"' || jsonstring_decode(raw, scratch))
+		return raw;
+	return buf_slice(scratch);
+}
+
+struct outcome verdict_line_outcome(const struct verdict_line *v, struct buf *scratch)
+{
+	const struct row *row = &rows[v->verb];
+
+	return (struct outcome){
+		.verdict = row->verdict,
+		.failure = row->failure,
+		.charged = row->charged,
+		.has_delay = v->has_delay,
+		.delay_ms = v->delay_ms,
+		.exit_status = -1,
+		.detail = v->reason.len ? verdict_reason(v->reason, scratch) : v->reason,
+	};
+}

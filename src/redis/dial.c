@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "redis/dial.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void try_next(struct dial *d, const char *why);
+
+static void tune_tcp(int fd, uint64_t keepalive_ms)
+{
+	int on = 1, seconds = (int)((keepalive_ms + 999) / 1000), probes = 3;
+	unsigned timeout = (unsigned)keepalive_ms;
+
+	/* Best effort: a connection without them works, it only notices a dead peer later. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+}
+
+static void close_socket(struct dial *d)
+{
+	ev_io_stop(loop_ev(d->loop), &d->writable);
+	if (d->fd >= 0)
+		close(d->fd);
+	d->fd = -1;
+}
+
+static void connected(struct dial *d)
+{
+	int fd = d->fd;
+
+	d->fd = -1;
+	ev_io_stop(loop_ev(d->loop), &d->writable);
+	d->on_connected(d->owner, fd);
+}
+
+static void try_address(struct dial *d, const struct address *a)
+{
+	d->fd = socket(a->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (d->fd < 0) {
+		try_next(d, strerror(errno));
+		return;
+	}
+	if (a->family != AF_UNIX)
+		tune_tcp(d->fd, d->settings->keepalive_ms);
+	if (connect(d->fd, (const struct sockaddr *)&a->storage, a->len) == 0) {
+		connected(d);
+		return;
+	}
+	/* A full listen queue of a unix socket answers EAGAIN at once. */
+	if (errno != EINPROGRESS) {
+		try_next(d, strerror(errno));
+		return;
+	}
+	ev_io_set(&d->writable, d->fd, EV_WRITE);
+	ev_io_start(loop_ev(d->loop), &d->writable);
+}
+
+/* The address at hand does not work, for this reason: on to the next one. */
+static void try_next(struct dial *d, const char *why)
+{
+	close_socket(d);
+	if (d->n_tried == d->addresses.len) {
+		d->on_failed(d->owner, why);
+		return;
+	}
+	d->n_tried++;
+	try_address(d, &d->addresses.items[d->next++ % d->addresses.len]);
+}
+
+static void on_writable(struct ev_loop *ev, ev_io *w, int events)
+{
+	struct dial *d = w->data;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	(void)ev;
+	(void)events;
+	getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (error)
+		try_next(d, strerror(error));
+	else
+		connected(d);
+}
+
+static void on_resolved(void *owner, const struct address_list *list, const char *why)
+{
+	struct dial *d = owner;
+	char text[300];
+
+	d->resolution = NULL;
+	if (!list || !list->len) {
+		snprintf(text, sizeof(text), "%s: %s", d->settings->url.host,
+		    why ? why : "the name has no address");
+		d->on_failed(d->owner, text);
+		return;
+	}
+	d->addresses = *list;
+	try_next(d, "");
+}
+
+static void unix_address(const char *path, struct address_list *ret_list)
+{
+	struct sockaddr_un *to = (struct sockaddr_un *)&ret_list->items[0].storage;
+
+	*ret_list = (struct address_list){ .len = 1 };
+	to->sun_family = AF_UNIX;
+	snprintf(to->sun_path, sizeof(to->sun_path), "%s", path);
+	ret_list->items[0].len = sizeof(*to);
+	ret_list->items[0].family = AF_UNIX;
+}
+
+void dial_init(struct dial *d)
+{
+	d->fd = -1;
+	ev_init(&d->writable, on_writable);
+	d->writable.data = d;
+}
+
+void dial_start(struct dial *d)
+{
+	const struct redisurl *url = &d->settings->url;
+
+	d->n_tried = 0;
+	if (url->socket_path) {
+		unix_address(url->socket_path, &d->addresses);
+		try_next(d, "");
+	} else if (resolve_numeric(url->host, url->port, &d->addresses) == 0) {
+		try_next(d, "");
+	} else {
+		d->resolution = resolve_start(d->resolver, url->host, url->port, on_resolved, d);
+	}
+}
+
+void dial_stop(struct dial *d)
+{
+	resolve_cancel(d->resolution);
+	d->resolution = NULL;
+	close_socket(d);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "redis/handshake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/command.h"
+#include "redis/secret.h"
+
+static void expect(struct handshake *h, reply_fn *on_reply)
+{
+	conn_expect(h->conn, conn_patience_ms(h->conn), on_reply, h, NULL);
+}
+
+/* The first refusal is the cause of those that follow it. */
+static void refused(struct handshake *h, const char *what, struct slice text)
+{
+	if (h->why[0])
+		return;
+	h->needs_person = redis_error_class(text) == REDIS_AUTH;
+	snprintf(h->why, sizeof(h->why), "%s: %.*s", what, (int)text.len, text.data);
+}
+
+static void on_auth_reply(void *owner, void *request, const struct reply *r)
+{
+	(void)request;
+	if (reply_is_error(r))
+		refused(owner, "AUTH", r->text);
+}
+
+static void on_select_reply(void *owner, void *request, const struct reply *r)
+{
+	(void)request;
+	if (reply_is_error(r))
+		refused(owner, "SELECT", r->text);
+}
+
+/* Names and numbers are a service to operators: an ACL may refuse them. */
+static void on_name_reply(void *owner, void *request, const struct reply *r)
+{
+	(void)owner;
+	(void)request;
+	(void)r;
+}
+
+static void on_id_reply(void *owner, void *request, const struct reply *r)
+{
+	struct handshake *h = owner;
+
+	(void)request;
+	if (r && r->type == REPLY_INTEGER)
+		h->client_id = (uint64_t)r->integer;
+}
+
+static bool is_nopermission(struct slice error)
+{
+	return error.len >= 6 && memcmp(error.data, "NOPERM", 6) == 0;
+}
+
+static void on_ping_reply(void *owner, void *request, const struct reply *r)
+{
+	struct handshake *h = owner;
+
+	(void)request;
+	if (!r)
+		return;
+	/* An ACL without PING is no reason not to work. */
+	if (reply_is_error(r) && !is_nopermission(r->text))
+		refused(h, "PING", r->text);
+	h->on_done(h->conn);
+}
+
+static void send_auth(struct handshake *h, const char *user, const char *password)
+{
+	if (user)
+		command_words(conn_out(h->conn), "AUTH", user, password, NULL);
+	else
+		command_words(conn_out(h->conn), "AUTH", password, NULL);
+	expect(h, on_auth_reply);
+}
+
+static int authenticate(struct handshake *h, const struct redis_settings *s)
+{
+	const char *user = s->secret.username ? s->secret.username : s->url.user;
+	char *password = NULL, *path = NULL;
+	int r = secret_read(&s->secret, &password, &path);
+
+	if (r) {
+		h->needs_person = true;
+		snprintf(h->why, sizeof(h->why), "%s: %s", path, strerror(-r));
+		free(path);
+		return r;
+	}
+	if (password)
+		send_auth(h, user, password);
+	else if (s->url.password)
+		send_auth(h, user, s->url.password);
+	secret_free(password);
+	return 0;
+}
+
+int handshake_start(struct handshake *h, const struct redis_settings *settings,
+    const char *client_name)
+{
+	struct buf *out = conn_out(h->conn);
+	int r;
+
+	h->why[0] = '\0';
+	h->needs_person = false;
+	h->client_id = 0;
+	r = authenticate(h, settings);
+	if (r)
+		return r;
+	if (settings->url.db) {
+		command_open(out, 2);
+		command_text(out, "SELECT");
+		command_u64(out, settings->url.db);
+		expect(h, on_select_reply);
+	}
+	command_words(out, "CLIENT", "SETNAME", client_name, NULL);
+	expect(h, on_name_reply);
+	command_words(out, "CLIENT", "ID", NULL);
+	expect(h, on_id_reply);
+	command_words(out, "PING", NULL);
+	expect(h, on_ping_reply);
+	return 0;
+}

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The consumer group: created, missing, vanished, and keys that are no streams."""
+
+from harness import Case, main
+from servers import stays_true, wait_until
+
+RECORD = "entry = json.load(sys.stdin)\nrecord(id=entry['id'], attempt=entry['attempt'])\n"
+
+
+class Group(Case):
+    def ids_seen(self):
+        return [r["id"] for r in self.records()]
+
+    def test_begins_at_the_beginning_with_a_warning(self):
+        ids = self.add_many(3)
+        daemon = self.start(self.python(RECORD))
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), ids)
+        event = daemon.wait_for_event("group_created")
+        self.assertEqual(event["level"], "warning")
+        self.assertIn("group created at 0, 3 entries waiting", event["message"])
+
+    def test_no_warning_for_an_empty_stream(self):
+        daemon = self.start(self.python(RECORD))
+        self.assertNotEqual(daemon.wait_for_event("group_created")["level"], "warning")
+
+    def test_begins_at_the_end(self):
+        self.add_many(3)
+        self.start(self.python(RECORD), {"start": "end"})
+        self.wait_group()
+        entry = self.add()
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), [entry])
+
+    def test_begins_at_an_id(self):
+        ids = self.add_many(5)
+        self.start(self.python(RECORD), {"start": ids[1]})
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), ids[2:])
+
+    def test_existing_group_goes_on_where_it_was(self):
+        ids = self.add_many(4)
+        self.redis.call("XGROUP", "CREATE", "s", "g", ids[1])
+        daemon = self.start(self.python(RECORD))
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), ids[2:])
+        self.assertEqual(daemon.events("group_created"), [])
+
+    def test_wait(self):
+        ids = self.add_many(2)
+        daemon = self.start(self.python(RECORD), {"on_missing_group": "wait"})
+        stays_true(lambda: self.group() is None, 1, "no group")
+        self.redis.call("XGROUP", "CREATE", "s", "g", 0)
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), ids)
+        daemon.stop()
+
+    def test_fail(self):
+        self.add()
+        failing = self.consumer(self.python(RECORD), {"on_missing_group": "fail"})
+        other = self.consumer(["/bin/true"], {"stream": "t"})
+        daemon = self.start_all({"failing": failing, "other": other})
+        self.add("t")
+        self.wait_settled("t")
+        wait_until(lambda: [e for e in daemon.events(consumer="failing") if e["level"] == "error"],
+                   what="an error about the missing group")
+        stays_true(lambda: self.group() is None, 1, "no group")
+        daemon.stop()
+
+
+class Vanished(Case):
+    def ids_seen(self):
+        return [r["id"] for r in self.records()]
+
+    def test_destroyed_group_is_recreated_where_it_was(self):
+        daemon = self.start(self.python(RECORD))
+        ids = self.add_many(5)
+        self.wait_settled()
+        self.redis.call("XGROUP", "DESTROY", "s", "g")
+        event = daemon.wait_for_event("group_recreated")
+        self.assertEqual(event["level"], "warning")
+        ids += self.add_many(3)
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), ids)
+
+    def test_destroyed_while_entries_run(self):
+        daemon = self.start(self.python(RECORD + "gate('go')\n"), {"handler.concurrency": 2})
+        ids = self.add_many(5)
+        self.wait_records(2)
+        self.redis.call("XGROUP", "DESTROY", "s", "g")
+        daemon.wait_for_event("group_recreated")
+        self.open_gate()
+        self.wait_settled()
+        self.assertEqual(set(self.ids_seen()), set(ids))
+
+    def test_deleted_stream_begins_anew(self):
+        daemon = self.start(self.python(RECORD))
+        ids = self.add_many(2)
+        self.wait_settled()
+        self.redis.call("DEL", "s")
+        daemon.wait_for_event("group_recreated")
+        ids += self.add_many(2)
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), ids)
+
+    def test_flushed_server(self):
+        self.start(self.python(RECORD))
+        ids = self.add_many(2)
+        self.wait_settled()
+        self.redis.call("FLUSHALL")
+        ids += self.add_many(2)
+        wait_until(lambda: set(self.ids_seen()) == set(ids), what="the new entries handled")
+
+
+class WrongType(Case):
+    def test_one_stream_does_not_stop_another(self):
+        self.redis.call("SET", "s", "a string")
+        daemon = self.start_all({"bad": self.consumer(["/bin/true"]),
+                                 "good": self.consumer(["/bin/true"], {"stream": "t"})})
+        daemon.wait_for_event("redis_error", consumer="bad")
+        for _ in range(5):
+            self.add("t")
+        self.wait_settled("t")
+        daemon.stop()
+
+    def test_one_stream_of_a_consumer_does_not_stop_the_other(self):
+        self.redis.call("SET", "s", "a string")
+        self.start(["/bin/true"], {"stream": None, "streams": ["s", "t"]})
+        self.add("t")
+        self.wait_settled("t")
+
+    def test_stream_that_is_overwritten(self):
+        daemon = self.start_all({"bad": self.consumer(["/bin/true"]),
+                                 "good": self.consumer(["/bin/true"], {"stream": "t"})})
+        self.wait_group()
+        self.redis.call("SET", "s", "a string")
+        daemon.wait_for_event("redis_error", consumer="bad")
+        self.add("t")
+        self.wait_settled("t")
+        self.redis.call("DEL", "s")
+        self.add()
+        self.wait_settled(seconds=30)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""How much is read, and from where."""
+
+import re
+
+from harness import Case, WorkerCase, main
+from servers import stays_true, wait_until
+
+HOLD = "record(id=json.load(sys.stdin)['id'])\ngate('go')\n"
+
+
+class Monitor:
+    """Commands as the server sees them."""
+
+    def __init__(self, redis):
+        self.connection = redis.connect()
+        self.connection.call("MONITOR")
+
+    def until(self, marker):
+        """Lower-case lines up to an ECHO of the marker."""
+        lines = []
+        while True:
+            line = self.connection.read().decode(errors="replace").lower()
+            if '"echo" "%s"' % marker in line:
+                self.connection.close()
+                return lines
+            lines.append(line)
+
+
+class Bounds(WorkerCase):
+    def most_pending(self, seconds=1.0):
+        most = [0]
+
+        def look():
+            most[0] = max(most[0], len(self.pending()))
+            return True
+        stays_true(look, seconds, "looking")
+        return most[0]
+
+    def test_exec_holds_little_more_than_it_runs(self):
+        self.add_many(500)
+        self.start(self.python(HOLD), {"handler.concurrency": 2})
+        self.wait_records(2)
+        self.assertLessEqual(self.most_pending(), 2 * 2 + 1)
+        self.open_gate("all")
+
+    def test_worker_holds_little_more_than_its_window(self):
+        self.add_many(500)
+        self.start_worker("for entry in entries():\n    record(id=entry['id'])\n    gate('go')\n",
+                          {"handler.concurrency": 2, "handler.window": 10})
+        self.wait_records(2)
+        self.assertLessEqual(self.most_pending(), 2 * 20 + 1)
+
+    def test_max_held(self):
+        daemon = self.start_worker("for entry in entries(): say('retry', entry['tag'], 'delay=1h')\n",
+                                   {"handler.window": 10, "read.max_held": 50, "breaker.streak": 0})
+        self.add_many(300)
+        daemon.wait_for_event("bound_reached")
+        self.assertLessEqual(self.most_pending(), 50)
+        self.assertEqual(len(self.pending()), 50)
+
+    def test_max_held_is_over_when_entries_go(self):
+        daemon = self.start_worker("for entry in entries():\n"
+                                   "    say(*(['ok', entry['tag']] if is_open('go') else\n"
+                                   "          ['retry', entry['tag'], 'delay=300ms']))\n",
+                                   {"handler.window": 10, "read.max_held": 50, "breaker.streak": 0,
+                                    "retry.max_attempts": 0})
+        self.add_many(300)
+        daemon.wait_for_event("bound_reached")
+        self.open_gate()
+        self.wait_settled()
+        daemon.wait_for_event("bound_over")
+
+    def test_bytes_in_flight(self):
+        self.start_worker("for entry in entries():\n"
+                          "    record(id=entry['id'])\n"
+                          "    if entry['fields'].get('n') != 'first': gate('go')\n"
+                          "    say('ok', entry['tag'])\n",
+                          {"handler.window": 100}, daemon={"max_in_flight_bytes": "1MiB"})
+        self.add(n="first", v="x" * 100000)
+        self.wait_settled()
+        for _ in range(60):
+            self.add(v="x" * 100000)
+        self.wait_records(2)
+        self.assertLessEqual(self.most_pending(), 20)
+        self.open_gate("all")
+        self.wait_settled()
+        self.assertEqual(len(self.records()), 61)
+
+
+class Commands(WorkerCase):
+    def monitored(self, work):
+        monitor = Monitor(self.redis)
+        work()
+        self.redis.call("ECHO", "done")
+        return monitor.until("done")
+
+    def test_count_and_block(self):
+        daemon = self.prepare({"c": self.consumer(
+            self.python("for entry in entries(): say('ok', entry['tag'])\n"),
+            {"handler.mode": "worker", "handler.window": 100, "read.count": 7})}, daemon={"log.level": "notice"})
+        self.add_many(500)
+
+        def work():
+            daemon.start()
+            self.wait_settled()
+        reads = [line for line in self.monitored(work) if '"xreadgroup"' in line]
+        counts = [int(n) for line in reads for n in re.findall(r'"count" "(\d+)"', line)]
+        self.assertEqual(len(counts), len(reads))
+        self.assertTrue(counts and max(counts) <= 7 and min(counts) >= 1, counts)
+        blocks = [int(n) for line in reads for n in re.findall(r'"block" "(\d+)"', line)]
+        self.assertTrue(set(blocks) <= {100}, blocks)
+
+    def test_no_command_for_each_entry(self):
+        self.start_worker("for entry in entries(): say('ok', entry['tag'])\n",
+                          {"handler.window": 200}, daemon={"log.level": "notice"})
+
+        def work():
+            self.add_many(2000)
+            self.wait_settled()
+        own = [line for line in self.monitored(work) if re.search('"x(readgroup|ack|claim|pending)"|eval', line)]
+        acks = [line for line in own if '"xack"' in line]
+        self.assertLess(len(acks), 1000)
+
+    def test_idle_daemon_is_quiet(self):
+        self.start_worker("for entry in entries(): say('ok', entry['tag'])\n", {"read.block": "1s", "claim.interval": "60s"})
+        self.add()
+        self.wait_settled()
+        lines = self.monitored(lambda: stays_true(lambda: True, 1.5, ""))
+        own = [line for line in lines if '"xreadgroup"' in line or '"xack"' in line]
+        self.assertLess(len(own), 6)
+
+
+class Streams(Case):
+    def test_range_is_expanded(self):
+        self.start(["/bin/true"], {"stream": None, "streams": ["e:{0..3}", "other", "{tag}:x"]})
+        for stream in ("e:0", "e:1", "e:2", "e:3", "other", "{tag}:x"):
+            self.wait_group(stream)
+            self.add(stream)
+        for stream in ("e:0", "e:3", "other", "{tag}:x"):
+            self.wait_settled(stream)
+        self.assertEqual(len(self.redis.call("KEYS", "*")), 6)
+
+    def test_busy_stream_does_not_starve_another(self):
+        self.add_many(400, "a")
+        self.start(self.python("record(stream=os.environ['SLUICE_STREAM'])\n"),
+                   {"stream": None, "streams": ["a", "b", "c"], "handler.stdin": "none"},
+                   daemon={"log.level": "notice"})
+        self.wait_records(10)
+        self.add_many(10, "b")
+        self.add_many(10, "c")
+        self.wait_settled("b", seconds=30)
+        self.wait_settled("c", seconds=30)
+        streams = [r["stream"] for r in self.records()]
+        self.assertLess(streams.count("a"), 120)
+
+    def test_each_stream_has_its_own_dead_letters(self):
+        self.start(["/bin/sh", "-c", "exit 65"], {"stream": None, "streams": ["a", "b"]})
+        self.add("a")
+        self.add("b")
+        self.assertEqual(dict(self.wait_dead(stream="a:dead")[0])[b"sluice.stream"], b"a")
+        self.assertEqual(dict(self.wait_dead(stream="b:dead")[0])[b"sluice.stream"], b"b")
+
+    def test_two_consumers_of_one_stream(self):
+        self.start_all({"a": self.consumer(self.python("record(c='a')\n", "a"), {"group": "g"}),
+                        "b": self.consumer(self.python("record(c='b')\n", "b"), {"group": "h"})})
+        self.add_many(5)
+        self.wait_records(10)
+        wait_until(lambda: self.is_settled("s", "g") and self.is_settled("s", "h"), what="both groups settled")
+        self.assertEqual(sorted(r["c"] for r in self.records()), ["a"] * 5 + ["b"] * 5)
+
+    def test_many_streams(self):
+        self.start(["/bin/true"], {"stream": None, "streams": ["e:{0..99}"], "handler.concurrency": 4},
+                   daemon={"log.level": "notice"})
+        for n in range(100):
+            self.add("e:%d" % n)
+        for n in range(100):
+            self.wait_settled("e:%d" % n)
+
+
+if __name__ == "__main__":
+    main()
