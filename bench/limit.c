@@ -47,6 +47,11 @@ static void fill(struct resp *r, long entries, bool large)
 	buf_done(&batch);
 }
 
+static const char *const waiting_words[] = { "XREADGROUP", "GROUP", "bench", "bench", "COUNT",
+	"500", "BLOCK", "0", "STREAMS", "bench", ">" };
+static const char *const read_words[] = { "XREADGROUP", "GROUP", "bench", "bench", "COUNT", "500",
+	"STREAMS", "bench", ">" };
+
 /* Appends an XACK for every entry of the reply: *1, *2, the stream's name, then *N entries that are
  * *2 each: the id, and the list of fields. */
 static void acknowledge(struct buf *to, struct slice reply)
@@ -71,25 +76,44 @@ static void acknowledge(struct buf *to, struct slice reply)
 	}
 }
 
+/* One read and the acknowledgement of what the read before it brought, in one write. */
+static void read_on(struct resp *r, struct slice read, struct slice reply)
+{
+	static struct buf out;
+
+	buf_clear(&out);
+	buf_append(&out, read.data, read.len);
+	acknowledge(&out, reply);
+	resp_send(r, buf_slice(&out));
+}
+
 static void drain(struct resp *r)
 {
-	static const char *const words[] = { "XREADGROUP", "GROUP", "bench", "bench", "COUNT",
-		"500", "BLOCK", "0", "STREAMS", "bench", ">" };
-	struct buf read = { 0 }, out = { 0 };
+	struct buf waiting = { 0 }, read = { 0 };
+	int outstanding = 0;
 
-	resp_command(&read, ARRAY_LEN(words), words);
-	for (int i = 0; i < READS_OUTSTANDING; i++)
-		resp_send(r, buf_slice(&read));
+	resp_command(&waiting, ARRAY_LEN(waiting_words), waiting_words);
+	resp_command(&read, ARRAY_LEN(read_words), read_words);
 	for (;;) {
-		struct slice reply = resp_next(r);
+		struct slice reply;
 
-		/* A number answers an XACK. */
-		if (*reply.data != '*')
+		if (outstanding == 0) {
+			/* Alone: what came behind it would wait as well. */
+			resp_send(r, buf_slice(&waiting));
+			reply = resp_next(r);
+			for (; outstanding < READS_OUTSTANDING - 1; outstanding++)
+				resp_send(r, buf_slice(&read));
+		} else {
+			reply = resp_next(r);
+			/* A number answers an XACK. */
+			if (*reply.data != '*')
+				continue;
+			outstanding--;
+		}
+		if (reply.data[1] == '-')
 			continue;
-		buf_clear(&out);
-		buf_append(&out, buf_data(&read), buf_len(&read));
-		acknowledge(&out, reply);
-		resp_send(r, buf_slice(&out));
+		read_on(r, buf_slice(&read), reply);
+		outstanding++;
 	}
 }
 

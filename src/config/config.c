@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "config/section.h"
 #include "config/validate.h"
 #include "config/yamltree.h"
@@ -109,6 +110,9 @@ static void take_user(struct loading *l)
 
 	if (!r->url.user)
 		return;
+	if (!text_is_utf8(slice_of(r->url.user)))
+		diag_error(l->load.diag, section_place(&l->redis, "url"),
+		    "redis.url: expected a user in UTF-8");
 	if (r->secret.username)
 		diag_error(l->load.diag, section_place(&l->redis, "username"),
 		    "redis.username: expected one user, got another one in redis.url");

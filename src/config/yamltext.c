@@ -103,14 +103,21 @@ void yamltext_list(struct buf *to, const struct string_list *list)
 	buf_append_char(to, ']');
 }
 
+/* A key of 1024 characters and more must be marked as one. */
+static void append_key(struct buf *to, const char *name)
+{
+	buf_append_text(to, strlen(name) > 128 ? "? " : "");
+	yamltext_string(to, name);
+	buf_append_text(to, ": ");
+}
+
 void yamltext_map(struct buf *to, const struct string_map *map)
 {
 	buf_append_char(to, '{');
 	for (size_t i = 0; i < map->len; i++) {
 		if (i)
 			buf_append_text(to, ", ");
-		yamltext_string(to, map->names[i]);
-		buf_append_text(to, ": ");
+		append_key(to, map->names[i]);
 		yamltext_string(to, map->values[i]);
 	}
 	buf_append_char(to, '}');

@@ -118,6 +118,7 @@ static void on_pool_drained(void *owner)
 
 	c->pool_drained = true;
 	consumer_wake(c);
+	c->host->on_runs_over(c->host->owner);
 }
 
 static struct consumer *of_user(struct server_user *u)
@@ -208,6 +209,11 @@ void consumer_end_runs(struct consumer *c)
 {
 	if (!c->pool_drained)
 		pool_kill(c->pool);
+}
+
+bool consumer_runs_are_over(const struct consumer *c)
+{
+	return c->pool_drained;
 }
 
 bool consumer_is_drained(const struct consumer *c)

@@ -26,6 +26,8 @@ struct consumer_host {
 	uint64_t held_bytes, max_held_bytes; /* daemon.max_in_flight_bytes */
 	struct rng rng;
 	void *owner;
+	/* After consumer_drain(): no run is left; what remains is to tell Redis. */
+	void (*on_runs_over)(void *owner);
 	/* After consumer_drain(): nothing is held and nothing runs any more. */
 	void (*on_drained)(void *owner);
 };
@@ -44,6 +46,7 @@ void consumer_drain(struct consumer *c);
 /* While draining: ends the runs that are left (SIGTERM, kill_grace, SIGKILL). */
 void consumer_end_runs(struct consumer *c);
 
+bool consumer_runs_are_over(const struct consumer *c);
 bool consumer_is_drained(const struct consumer *c);
 
 /* Whether each of its connections has been up or failed once, and no group is being asked about. */

@@ -37,14 +37,15 @@ static void again_in(struct stream *s, uint64_t delay_ms)
 	loop_timer_in(stream_loop(s), &s->sweeper.timer, delay_ms);
 }
 
-/* Entries that may still be taken up. */
+/* Entries that may still be taken up: no more while there are due ones that no handler was free
+ * for. */
 static uint32_t room(struct stream *s)
 {
 	struct credit c = consumer_credit(s->consumer);
 	uint32_t n;
 
-	/* They wait without payload: only those that a handler will take soon are worth taking. */
-	c.ready += (uint32_t)s->consumer->totals.in[ENTRY_WAITING];
+	if (!list_empty(&s->consumer->due))
+		return 0;
 	c.asked = 0;
 	n = credit_room(&c);
 	return n < settings_of(s)->count ? n : (uint32_t)settings_of(s)->count;
@@ -56,11 +57,15 @@ static void round_over(struct stream *s)
 	again_in(s, interval_ms(s));
 }
 
-static void pause_then_go_on(struct stream *s)
+/* With the next page after a pause, or with the next round. */
+static void go_on(struct stream *s)
 {
 	uint64_t took_ms = stream_now_ms(s) - s->sweeper.asked_at_ms;
 
-	again_in(s, sweep_pause_ms(took_ms));
+	if (s->sweeper.sweep.active)
+		again_in(s, sweep_pause_ms(took_ms));
+	else
+		round_over(s);
 }
 
 /* ---- claiming ---- */
@@ -117,7 +122,7 @@ static void on_claim_reply(void *owner, void *request, const struct reply *r)
 		each_id(s, b, reply_at(r, 1), trimmed);
 		if (refused.len)
 			undertaker_refused(s, &s->sweeper.refused_log, refused);
-		pause_then_go_on(s);
+		go_on(s);
 	}
 	free(b);
 	consumer_wake(s->consumer);
@@ -225,10 +230,7 @@ static void page_arrived(struct stream *s, const struct reply *rows)
 		send_claim(s, c.batch, c.apart);
 	} else {
 		free(c.batch);
-		if (s->sweeper.sweep.active)
-			pause_then_go_on(s);
-		else
-			round_over(s);
+		go_on(s);
 	}
 	free(c.apart);
 }

@@ -2,6 +2,7 @@
 #include "core/ending.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 
 /* What every outcome says of the process. */
@@ -168,9 +169,36 @@ static struct outcome charged_with_death(const struct worker_end *w, struct endi
 
 	ending_describe(w->end.wait_status, text);
 	if (o.exit_status == 0)
-		snprintf(text->text, sizeof(text->text),
-		    "exit status 0 with the entry unfinished");
+		snprintf(text->text, sizeof(text->text), "exit status 0 with the entry unfinished");
 	return failed(o, o.signal ? FAILURE_SIGNAL : FAILURE_EXIT, text->text);
+}
+
+struct outcome ending_of_worker(const struct worker_end *w, struct ending_text *text)
+{
+	static const char *const why[] = {
+		[KILL_NONE] = "",
+		[KILL_TIMEOUT] = ", killed for an entry that timed out",
+		[KILL_DRAIN] = ", killed when the drain ran out of time",
+		[KILL_PROTOCOL] = ", killed for too many lines that are no verdicts",
+		[KILL_START] = ", killed because it did not say ready",
+		[KILL_OVERDUE] = ", killed because it did not leave",
+	};
+	struct ending_text how;
+
+	ending_describe(w->end.wait_status, &how);
+	snprintf(text->text, sizeof(text->text), "%.40s%s", how.text, why[w->end.cause]);
+	return broken(&w->end, text->text);
+}
+
+struct outcome ending_of_no_start(int error, struct ending_text *text)
+{
+	snprintf(text->text, sizeof(text->text), "cannot be started: %s", strerror(-error));
+	return (struct outcome){
+		.verdict = VERDICT_BROKEN,
+		.failure = FAILURE_BROKEN,
+		.exit_status = -1,
+		.detail = slice_of(text->text),
+	};
 }
 
 static struct outcome of_its_own_death(const struct worker_end *w, enum held_place place,

@@ -43,7 +43,7 @@ struct ending {
 
 /* "exit status 3", "SIGSEGV", "timed out after 30 s". */
 struct ending_text {
-	char text[64];
+	char text[128];
 };
 
 /* The text of how the process ended by itself. */
@@ -76,6 +76,13 @@ enum held_place {
 
 /* Whether this end is a broken event for the breaker, entries or not. */
 bool ending_is_broken(const struct worker_end *w);
+
+/* The broken event of a worker that had no entry to tell it with; text says how any worker ended.
+ */
+struct outcome ending_of_worker(const struct worker_end *w, struct ending_text *text);
+
+/* The outcome where no process could be started: error is -errno. */
+struct outcome ending_of_no_start(int error, struct ending_text *text);
 
 struct outcome ending_of_held(const struct worker_end *w, enum held_place place,
     struct ending_text *text);

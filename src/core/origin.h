@@ -11,7 +11,7 @@
  * The text of struct origin's `json`: "stream":…,"group":…,"consumer":…,"id":" with the quote that
  * opens the id. Names that are not UTF-8 get replacement characters. The caller frees it.
  */
-char *origin_json_new(const char *stream, const char *group, const char *consumer, size_t *ret_len)
-    MUST_CHECK;
+char *origin_json_new(const char *stream, const char *group, const char *consumer,
+    size_t *ret_len) MUST_CHECK;
 
 #endif

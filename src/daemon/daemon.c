@@ -3,7 +3,8 @@
  * Owns everything: the loop, the shared Redis and handler hosts, the consumers; starts them, passes
  * signals on to them, and leaves when all of them have drained.
  *
- *   STARTING ─▶ RUNNING ─▶ DRAINING (runs may finish) ─▶ HURRYING (runs are killed) ─▶ stop
+ *   STARTING ─▶ RUNNING ─▶ DRAINING (runs may finish) ─▶ HURRYING (runs are killed)
+ *                             └──▶ SETTLING (Redis is told) ◀──┘ ─▶ stop
  */
 #include "daemon/daemon.h"
 
@@ -25,7 +26,13 @@ enum {
 	SETTLE_MS = 5000, /* for what Redis must still be told when all runs are over */
 };
 
-enum daemon_state { DAEMON_STARTING, DAEMON_RUNNING, DAEMON_DRAINING, DAEMON_HURRYING };
+enum daemon_state {
+	DAEMON_STARTING,
+	DAEMON_RUNNING,
+	DAEMON_DRAINING,
+	DAEMON_HURRYING,
+	DAEMON_SETTLING
+};
 
 struct daemon {
 	const struct config *config;
@@ -43,6 +50,25 @@ struct daemon {
 };
 
 /* ---- leaving ---- */
+
+static bool all_runs_over(const struct daemon *d)
+{
+	for (size_t i = 0; i < d->n_consumers; i++) {
+		if (!consumer_runs_are_over(d->consumers[i]))
+			return false;
+	}
+	return true;
+}
+
+static void on_runs_over(void *owner)
+{
+	struct daemon *d = owner;
+
+	if (!all_runs_over(d))
+		return;
+	d->state = DAEMON_SETTLING;
+	loop_timer_in(d->loop, &d->step, SETTLE_MS);
+}
 
 static bool all_drained(const struct daemon *d)
 {
@@ -194,7 +220,7 @@ static void on_step(struct ev_loop *ev, ev_timer *w, int events)
 		look_whether_ready(d);
 	else if (d->state == DAEMON_DRAINING)
 		hurry(d);
-	else if (d->state == DAEMON_HURRYING)
+	else if (d->state != DAEMON_RUNNING)
 		give_up(d);
 }
 
@@ -226,6 +252,7 @@ static void make_hosts(struct daemon *d)
 		.max_held_bytes = settings->max_in_flight_bytes,
 		.rng = { d->redis.dice },
 		.owner = d,
+		.on_runs_over = on_runs_over,
 		.on_drained = on_consumer_drained,
 	};
 	free(client_name);

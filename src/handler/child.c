@@ -305,10 +305,10 @@ void child_init(struct child *c, const struct child_spec *spec)
 		.events = spec->events,
 	};
 	output_init(&c->output, &(struct output_settings){
-	    .loop = spec->loop,
-	    .consumer = spec->consumer,
-	    .dropped_total = spec->dropped_total,
-	});
+	                            .loop = spec->loop,
+	                            .consumer = spec->consumer,
+	                            .dropped_total = spec->dropped_total,
+	                        });
 	lines_init(&c->out.lines, 0, on_out_line);
 	lines_init(&c->err.lines, 0, on_err_line);
 	lines_init(&c->fd3.lines, 0, on_fd3_line);

@@ -22,15 +22,15 @@
 struct child;
 
 struct child_events {
-	/* A line of the verdict channel; what was printed before it has been logged. Returns whether
-	 * it is a verdict: with handler.verdicts: stdout any other line is output. */
+	/* A line of the verdict channel; what was printed before it has been logged. Returns
+	 * whether it is a verdict: with handler.verdicts: stdout any other line is output. */
 	bool (*on_line)(struct child *c, struct slice line, enum line_end end);
 	/* Reaped; all that it wrote itself has been read. c->wait_status is set. */
 	void (*on_exit)(struct child *c);
 	/* Nobody can write to any of its pipes any more. */
 	void (*on_output_end)(struct child *c);
 	/* The entry that its output is about, or NULL. */
-	const struct entry *(*subject)(const struct child *c);
+	const struct entry *(*subject)(struct child *c);
 };
 
 /* One descriptor that is read. */
@@ -64,8 +64,7 @@ void child_init(struct child *c, const struct child_spec *spec);
 
 /* Starts the process: 0 or -errno. *ret_input is our end of its standard input, or -1. stdin_fd as
  * in struct spawn_spec. */
-int child_start(struct child *c, char *const *environment, int stdin_fd, int *ret_input)
-    MUST_CHECK;
+int child_start(struct child *c, char *const *environment, int stdin_fd, int *ret_input) MUST_CHECK;
 
 /* Reads what is waiting and passes it on: before a deadline is believed. */
 void child_read(struct child *c);

@@ -15,9 +15,9 @@
 struct held_slot {
 	struct entry *entry; /* NULL: settled */
 	uint64_t tag;
-	uint64_t line_at;          /* where in the worker's input its line begins */
-	uint64_t clock_at_ms : 63; /* hand-over or last `working` */
-	uint64_t timed_out : 1;
+	uint64_t line_at;     /* where in the worker's input its line begins */
+	uint64_t clock_at_ms; /* hand-over or last `working` */
+	bool timed_out;
 };
 
 /* A zeroed struct held holds nothing. */

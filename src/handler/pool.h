@@ -14,6 +14,7 @@
 #include "core/fields.h"
 #include "core/settings.h"
 #include "core/verdict.h"
+#include "core/workerfsm.h"
 #include "loop/loop.h"
 
 struct pool;
@@ -46,6 +47,10 @@ struct pool_events {
 	void (*on_room)(void *owner);
 	/* After pool_drain(): no process is left. */
 	void (*on_drained)(void *owner);
+	/* A broken event for the breaker that no verdict tells of: a worker could not be started,
+	 * or ended unproven with nothing in its hands. May be NULL. Where several VERDICT_BROKEN
+	 * carry the same pid they are one such event. */
+	void (*on_broken)(void *owner, const struct outcome *o);
 };
 
 struct pool_spec {
@@ -90,6 +95,9 @@ const struct pool_counters *pool_counters(const struct pool *p);
 
 /* Processes alive. */
 uint32_t pool_processes(const struct pool *p);
+
+/* Workers in a state; none in exec mode. */
+uint32_t pool_workers_in(const struct pool *p, enum worker_state state);
 
 /* Kills what is left at once (SIGKILL), gives no verdicts. NULL is allowed. */
 void pool_free(struct pool *p);

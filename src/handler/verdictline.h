@@ -32,7 +32,8 @@ enum verb {
 /* Which tags a line carries. */
 enum tag_rule {
 	TAGS_REQUIRED, /* a window over 1 */
-	TAGS_OPTIONAL, /* a window of 1: a first word of digits is a tag, none means the one entry */
+	TAGS_OPTIONAL, /* a window of 1: a first word of digits is a tag, none means the one entry
+	                */
 	TAGS_NONE,     /* exec mode: digits belong to the reason */
 };
 

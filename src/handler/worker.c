@@ -10,6 +10,7 @@
 #include "handler/worker.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "handler/crew.h"
@@ -79,7 +80,8 @@ void worker_set_clock(struct worker *w)
 	if (due == never_ms)
 		ev_timer_stop(loop_ev(w->common->loop), &w->clock);
 	else
-		loop_timer_in(w->common->loop, &w->clock, due > worker_now_ms(w) ? due - worker_now_ms(w) : 0);
+		loop_timer_in(w->common->loop, &w->clock,
+		    due > worker_now_ms(w) ? due - worker_now_ms(w) : 0);
 }
 
 static void begin_to_leave(struct worker *w)
@@ -112,14 +114,14 @@ static void mark_timed_out(struct worker *w)
 	uint64_t timeout_ms = w->common->settings->timeout_ms;
 
 	if (!w->common->settings->parallel) {
-		held_oldest(&w->held)->timed_out = 1;
+		held_oldest(&w->held)->timed_out = true;
 		return;
 	}
 	for (uint32_t n = w->held.first; n != w->held.last; n++) {
 		struct held_slot *slot = held_numbered(&w->held, n);
 
 		if (slot->entry && slot->clock_at_ms + timeout_ms <= worker_now_ms(w))
-			slot->timed_out = 1;
+			slot->timed_out = true;
 	}
 }
 
@@ -183,14 +185,14 @@ void worker_settle(struct worker *w, struct held_slot *slot, const struct outcom
 		begin_to_leave(w);
 }
 
-static enum held_place place_of(const struct worker *w, const struct held_slot *slot,
+static enum held_place place_of(const struct held_slot *slot, const struct held_slot *oldest,
     uint64_t read_to)
 {
 	if (slot->timed_out)
 		return HELD_TIMED_OUT;
 	if (slot->line_at >= read_to)
 		return HELD_UNREAD;
-	return slot == held_oldest(&w->held) ? HELD_OLDEST : HELD_BEHIND;
+	return slot == oldest ? HELD_OLDEST : HELD_BEHIND;
 }
 
 static uint32_t count_read(const struct held *h, uint64_t read_to)
@@ -204,21 +206,20 @@ static uint32_t count_read(const struct held *h, uint64_t read_to)
 	return n_read;
 }
 
-/* Gives all entries back; returns whether one of the verdicts was "broken". */
+/* Gives all entries back; returns whether a verdict was "broken". */
 static bool give_back(struct worker *w, const struct worker_end *end, uint64_t read_to)
 {
+	const struct held_slot *oldest = held_oldest(&w->held);
 	struct ending_text text;
-	struct held held = w->held;
 	bool told_broken = false;
 
-	/* Every place is told by the oldest entry, so that one goes last. */
-	for (uint32_t n = held.last; n-- != held.first;) {
-		struct held_slot *slot = held_numbered(&held, n);
+	for (uint32_t n = w->held.first; n != w->held.last; n++) {
+		struct held_slot *slot = held_numbered(&w->held, n);
 		struct outcome o;
 
 		if (!slot->entry)
 			continue;
-		o = ending_of_held(end, place_of(w, slot, read_to), &text);
+		o = ending_of_held(end, place_of(slot, oldest, read_to), &text);
 		told_broken |= o.verdict == VERDICT_BROKEN;
 		worker_settle(w, slot, &o);
 	}
@@ -259,7 +260,7 @@ static void log_end(const struct worker *w, const struct worker_end *end, uint64
 	int status = end->end.wait_status;
 	bool expected = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !end->n_read;
 
-	ending_describe(status, &text);
+	ending_of_worker(end, &text);
 	if (WIFEXITED(status))
 		fields.exit_status = log_number((uint64_t)WEXITSTATUS(status));
 	else
@@ -267,8 +268,7 @@ static void log_end(const struct worker *w, const struct worker_end *end, uint64
 	fields.duration_ms = log_number(worker_now_ms(w) - w->started_at_ms);
 	fields.delay_ms = (struct log_number){ .set = delay_ms != 0, .value = delay_ms };
 	log_event(expected ? LEVEL_INFO : LEVEL_WARNING, EVENT_WORKER_ENDED, &fields,
-	    "worker ended: %s, %u entries unfinished%s", text.text, w->held.n,
-	    end->end.cause == KILL_NONE ? "" : why_killed[end->end.cause]);
+	    "worker ended: %s; entries unfinished: %u", text.text, w->held.n);
 }
 
 static struct worker_end describe_end(const struct worker *w, uint64_t read_to)
@@ -295,12 +295,10 @@ static struct worker_end describe_end(const struct worker *w, uint64_t read_to)
 static void tell_if_broken(struct worker *w, const struct worker_end *end)
 {
 	struct ending_text text;
-	struct outcome o;
+	struct outcome o = ending_of_worker(end, &text);
 
-	if (w->broke || !ending_is_broken(end) || w->common->draining)
-		return;
-	o = ending_of_nothing(end, &text);
-	common_broken(w->common, &o);
+	if (!w->broke && !w->common->draining && ending_is_broken(end))
+		common_broken(w->common, &o);
 }
 
 static void on_exit_of_worker(struct child *c)
@@ -308,19 +306,21 @@ static void on_exit_of_worker(struct child *c)
 	struct worker *w = container_of(c, struct worker, child);
 	uint64_t read_to = feed_read_to(&w->feed), delay_ms;
 	struct worker_end end;
+	bool well;
 
 	child_close(c);
 	end = describe_end(w, read_to);
-	delay_ms = restart_delay_ms(w, ended_well(w, &end));
+	well = ended_well(w, &end);
+	delay_ms = restart_delay_ms(w, well);
 	log_end(w, &end, w->common->draining ? 0 : delay_ms);
-	if (!give_back(w, &end, read_to))
-		tell_if_broken(w, &end);
 	w->common->counters.workers_ended++;
-	feed_close(&w->feed);
-	child_done(c);
 	ev_timer_stop(loop_ev(w->common->loop), &w->clock);
 	ev_timer_stop(loop_ev(w->common->loop), &w->pause);
 	crew_worker_event(w->crew, w, WORKER_REAPED);
+	if (!give_back(w, &end, read_to) && !well)
+		tell_if_broken(w, &end);
+	feed_close(&w->feed);
+	child_done(c);
 	start_in(w, delay_ms);
 }
 
@@ -330,9 +330,9 @@ static void on_output_end(struct child *c)
 	(void)c;
 }
 
-static const struct entry *subject(const struct child *c)
+static const struct entry *subject(struct child *c)
 {
-	const struct worker *w = container_of(c, const struct worker, child);
+	const struct worker *w = container_of(c, struct worker, child);
 
 	return w->held.n == 1 ? held_oldest(&w->held)->entry : NULL;
 }
@@ -367,14 +367,12 @@ static void begin_service(struct worker *w, int input)
 static void could_not_start(struct worker *w, int error)
 {
 	uint64_t delay_ms = backoff_next_ms(&w->backoff, 0);
-	struct outcome o = { 0 };
 	struct ending_text text;
+	struct outcome o = ending_of_no_start(error, &text);
 
 	common_log_start_failure(w->common, error, delay_ms);
-	if (!spawn_error_is_temporary(error)) {
-		o = ending_of_no_start(error, &text);
+	if (!spawn_error_is_temporary(error))
 		common_broken(w->common, &o);
-	}
 	start_in(w, delay_ms);
 }
 
@@ -413,7 +411,10 @@ static void on_feed(struct feed *f, enum feed_event event)
 void worker_drain(struct worker *w)
 {
 	ev_timer_stop(loop_ev(w->common->loop), &w->restart);
-	crew_forget(w->crew, w);
+	if (w->state == WORKER_DOWN) {
+		crew_forget(w->crew, w);
+		return;
+	}
 	worker_leave(w);
 	feed_finish(&w->feed);
 }

@@ -28,7 +28,7 @@ struct worker {
 	struct crew *crew;
 	struct common *common;
 	struct list_node room_node, idle_node, start_node; /* the crew's */
-	uint32_t room;                                      /* as the crew knows it */
+	uint32_t room;                                     /* as the crew knows it */
 
 	uint8_t state; /* enum worker_state */
 	bool served;   /* it has given a verdict */
