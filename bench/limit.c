@@ -76,7 +76,7 @@ static void acknowledge(struct buf *to, struct slice reply)
 	}
 }
 
-/* One read and the acknowledgement of what the read before it brought, in one write. */
+/* The next read, and the acknowledgement of what the last one brought, in one write. */
 static void read_on(struct resp *r, struct slice read, struct slice reply)
 {
 	static struct buf out;
@@ -87,33 +87,39 @@ static void read_on(struct resp *r, struct slice read, struct slice reply)
 	resp_send(r, buf_slice(&out));
 }
 
+/* The next answer to a read; numbers answer an XACK. */
+static struct slice next_entries(struct resp *r)
+{
+	struct slice reply;
+
+	do
+		reply = resp_next(r);
+	while (*reply.data == ':');
+	return reply;
+}
+
 static void drain(struct resp *r)
 {
 	struct buf waiting = { 0 }, read = { 0 };
-	int outstanding = 0;
 
 	resp_command(&waiting, ARRAY_LEN(waiting_words), waiting_words);
 	resp_command(&read, ARRAY_LEN(read_words), read_words);
 	for (;;) {
-		struct slice reply;
+		int outstanding = READS_OUTSTANDING;
 
-		if (outstanding == 0) {
-			/* Alone: what came behind it would wait as well. */
-			resp_send(r, buf_slice(&waiting));
-			reply = resp_next(r);
-			for (; outstanding < READS_OUTSTANDING - 1; outstanding++)
-				resp_send(r, buf_slice(&read));
-		} else {
-			reply = resp_next(r);
-			/* A number answers an XACK. */
-			if (*reply.data != '*')
-				continue;
-			outstanding--;
+		/* Alone: what came behind it would wait as well. */
+		resp_send(r, buf_slice(&waiting));
+		read_on(r, buf_slice(&read), next_entries(r));
+		for (int i = 1; i < READS_OUTSTANDING; i++)
+			resp_send(r, buf_slice(&read));
+		while (outstanding) {
+			struct slice reply = next_entries(r);
+
+			if (reply.data[1] == '-')
+				outstanding--;
+			else
+				read_on(r, buf_slice(&read), reply);
 		}
-		if (reply.data[1] == '-')
-			continue;
-		read_on(r, buf_slice(&read), reply);
-		outstanding++;
 	}
 }
 

@@ -13,10 +13,8 @@ void buf_done(struct buf *b)
 	*b = (struct buf){ 0 };
 }
 
-char *buf_reserve(struct buf *b, size_t more)
+char *buf_grow(struct buf *b, size_t more)
 {
-	if (b->cap - b->end >= more)
-		return b->memory + b->end;
 	if (b->start >= b->cap / 2 && b->start > 0) {
 		memmove(b->memory, b->memory + b->start, buf_len(b));
 		b->end -= b->start;

@@ -20,9 +20,14 @@ struct buf {
 /* A zeroed struct buf is an empty buffer. */
 void buf_done(struct buf *b);
 
-/* Makes room for `more` bytes at the end and returns where they go; buf_added() then takes them in.
- */
-char *buf_reserve(struct buf *b, size_t more);
+/* The slow part of buf_reserve(). */
+char *buf_grow(struct buf *b, size_t more);
+
+/* Makes room for `more` bytes at the end and returns where they go; buf_added() takes them in. */
+static inline char *buf_reserve(struct buf *b, size_t more)
+{
+	return b->cap - b->end >= more ? b->memory + b->end : buf_grow(b, more);
+}
 
 static inline void buf_added(struct buf *b, size_t len)
 {

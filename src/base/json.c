@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Strings are copied 16 bytes at a time while nothing needs attention (SSE2 is part of every
- * x86-64); the rest, and other machines, go byte by byte through a table.
+ * x86-64), short ones 8 at a time; what does need attention goes byte by byte.
  */
 #include "base/json.h"
 
@@ -13,75 +13,101 @@
 #include "base/digits.h"
 #include "base/text.h"
 
-/* 0: copied as it is; 'u': written as \u00XX; otherwise the letter after the backslash. */
-static const char escape_of[128] = {
-	[0] = 'u',
-	[1] = 'u',
-	[2] = 'u',
-	[3] = 'u',
-	[4] = 'u',
-	[5] = 'u',
-	[6] = 'u',
-	[7] = 'u',
-	[8] = 'b',
-	[9] = 't',
-	[10] = 'n',
-	[11] = 'u',
-	[12] = 'f',
-	[13] = 'r',
-	[14] = 'u',
-	[15] = 'u',
-	[16] = 'u',
-	[17] = 'u',
-	[18] = 'u',
-	[19] = 'u',
-	[20] = 'u',
-	[21] = 'u',
-	[22] = 'u',
-	[23] = 'u',
-	[24] = 'u',
-	[25] = 'u',
-	[26] = 'u',
-	[27] = 'u',
-	[28] = 'u',
-	[29] = 'u',
-	[30] = 'u',
-	[31] = 'u',
-	['"'] = '"',
-	['\\'] = '\\',
-	[127] = 'u',
-};
+/* The letter after the backslash, 'u' for \u00XX; 0 when the ASCII character stands for itself. */
+static char escape_letter(unsigned char c)
+{
+	switch (c) {
+	case '"':
+	case '\\':
+		return (char)c;
+	case '\b':
+		return 'b';
+	case '\t':
+		return 't';
+	case '\n':
+		return 'n';
+	case '\f':
+		return 'f';
+	case '\r':
+		return 'r';
+	default:
+		return c < 0x20 ? 'u' : 0;
+	}
+}
 
-/* Length of the prefix that is plain ASCII without anything to escape, copied to out. */
-static size_t copy_plain(char *out, const char *in, size_t len)
+/* The high bit of each byte that is below 0x20, a quote, a backslash or not ASCII; other bits are
+ * noise. */
+static uint64_t special_in_word(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t quote = w ^ (ones * '"'), backslash = w ^ (ones * '\\');
+
+	/* Subtracting borrows into the high bit where a byte was too small. A borrow may also spoil
+	 * the byte above: then that one is looked at closely for nothing. */
+	return (w - ones * 0x20) | (quote - ones) | (backslash - ones) | w;
+}
+
+/* Copies 8 bytes; whether none of them needs attention. */
+static bool copy_plain_word(char *out, const char *in)
+{
+	uint64_t w;
+
+	memcpy(&w, in, sizeof(w));
+	memcpy(out, &w, sizeof(w));
+	return !(special_in_word(w) & 0x8080808080808080u);
+}
+
+static size_t copy_plain_bytes(char *out, const char *in, size_t len)
 {
 	size_t i = 0;
 
-#ifdef __SSE2__
-	const __m128i control = _mm_set1_epi8(0x1f), quote = _mm_set1_epi8('"'),
-	              backslash = _mm_set1_epi8('\\'), del = _mm_set1_epi8(0x7f);
-
-	for (; i + 16 <= len; i += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(in + i));
-		__m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote),
-		                                   _mm_cmpeq_epi8(v, backslash)),
-		    _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, control), v),
-		        _mm_cmpeq_epi8(v, del)));
-
-		/* The sign bit of v itself marks bytes of 0x80 and above. */
-		if (_mm_movemask_epi8(_mm_or_si128(special, v)))
-			break;
-		_mm_storeu_si128((__m128i *)(void *)(out + i), v);
-	}
-#endif
 	for (; i < len; i++) {
 		unsigned char c = (unsigned char)in[i];
 
-		if (c >= 0x80 || escape_of[c])
+		if (c >= 0x80 || escape_letter(c))
 			break;
 		out[i] = in[i];
 	}
 	return i;
+}
+
+#ifdef __SSE2__
+static bool copy_plain_block(char *out, const char *in)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)in);
+	__m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+	                                   _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+	    _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v));
+
+	_mm_storeu_si128((__m128i *)(void *)out, v);
+	/* The sign bit of v itself marks bytes of 0x80 and above. */
+	return !_mm_movemask_epi8(_mm_or_si128(special, v));
+}
+#else
+static bool copy_plain_block(char *out, const char *in)
+{
+	return copy_plain_word(out, in) && copy_plain_word(out + 8, in + 8);
+}
+#endif
+
+/* Length of the prefix that needs no attention, copied to out, which has room for all of `in`. The
+ * last block of a string overlaps the one before it, so that there is no tail to go through. */
+static size_t copy_plain(char *out, const char *in, size_t len)
+{
+	size_t i = 0;
+
+	if (len >= 16) {
+		for (; i + 16 <= len; i += 16) {
+			if (!copy_plain_block(out + i, in + i))
+				return i + copy_plain_bytes(out + i, in + i, 16);
+		}
+		if (i == len || copy_plain_block(out + len - 16, in + len - 16))
+			return len;
+	} else if (len >= 8) {
+		if (copy_plain_word(out, in) && copy_plain_word(out + len - 8, in + len - 8))
+			return len;
+	}
+	return i + copy_plain_bytes(out + i, in + i, len - i);
 }
 
 static size_t put_escape(char *out, unsigned char c)
@@ -89,8 +115,8 @@ static size_t put_escape(char *out, unsigned char c)
 	static const char hex[] = "0123456789abcdef";
 
 	out[0] = '\\';
-	out[1] = escape_of[c];
-	if (escape_of[c] != 'u')
+	out[1] = escape_letter(c);
+	if (out[1] != 'u')
 		return 2;
 	out[2] = out[3] = '0';
 	out[4] = hex[c >> 4];

@@ -284,7 +284,7 @@ static void merge_one(struct reader *r, struct ynode *map, void **keys, const st
 	for (size_t i = 0; i < source->len && !r->failed; i++) {
 		if (remember_key(keys, source->pairs[i].key))
 			continue;
-		if (charge(r, source->at, source->pairs[i].value->weight + 1))
+		if (charge(r, map->at, source->pairs[i].value->weight + 1))
 			ynode_add_pair(map, source->pairs[i]);
 	}
 }

@@ -5,20 +5,21 @@
 
 #include "base/digits.h"
 
-/* Digits up to `stop` or the end of the text; *p is left after the digits. */
+/* Digits up to another byte or the end of the text; *p is left after them. */
 static int take_number(const char **p, const char *end, uint64_t *ret_value)
 {
-	const char *start = *p;
-	uint64_t value = 0;
+	const char *start = *p, *digit = start;
+	uint64_t value = 0, last = 0;
 
-	for (; *p < end && **p >= '0' && **p <= '9'; (*p)++) {
-		uint64_t digit = (uint64_t)(**p - '0');
-
-		if (value > (UINT64_MAX - digit) / 10)
-			return -EINVAL;
-		value = value * 10 + digit;
+	for (; digit < end && *digit >= '0' && *digit <= '9'; digit++) {
+		last = value;
+		value = value * 10 + (uint64_t)(*digit - '0');
 	}
-	if (*p == start || (*start == '0' && *p - start > 1))
+	*p = digit;
+	if (digit == start || (*start == '0' && digit - start > 1) || digit - start > 20)
+		return -EINVAL;
+	/* Only the twentieth digit can be too much. */
+	if (digit - start == 20 && (last > UINT64_MAX / 10 || value < last))
 		return -EINVAL;
 	*ret_value = value;
 	return 0;

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { CHILD_FDS = 4 };
@@ -99,7 +99,9 @@ static int set_attributes(posix_spawnattr_t *attributes)
 	int r;
 
 	sigemptyset(&none);
-	sigfillset(&all);
+	/* sigfillset() leaves out the two signals that glibc keeps for itself, and posix_spawn()
+	 * would then leave these ignored in the child. */
+	memset(&all, 0xff, sizeof(all));
 	r = posix_spawnattr_setflags(attributes,
 	    POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	if (!r)

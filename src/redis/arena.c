@@ -8,13 +8,12 @@
 enum {
 	CHUNK_BYTES = 128 * 1024,
 	SPARE_CHUNKS = 16,
-	ALIGN = 16,
 };
 
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t bytes; /* of memory */
-	_Alignas(ALIGN) char memory[];
+	_Alignas(8) char memory[];
 };
 
 static struct arena_chunk *chunk_new(struct arena_cache *cache, size_t bytes)
@@ -60,22 +59,15 @@ void arena_init(struct arena *a, struct arena_cache *cache)
 	*a = (struct arena){ .cache = cache };
 }
 
-void *arena_take(struct arena *a, size_t bytes)
+void *arena_grow(struct arena *a, size_t bytes)
 {
-	char *memory;
+	struct arena_chunk *c = chunk_new(a->cache, bytes);
 
-	bytes = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-	if ((size_t)(a->end - a->next) < bytes) {
-		struct arena_chunk *c = chunk_new(a->cache, bytes);
-
-		c->next = a->chunks;
-		a->chunks = c;
-		a->next = c->memory;
-		a->end = c->memory + c->bytes;
-	}
-	memory = a->next;
-	a->next += bytes;
-	return memory;
+	c->next = a->chunks;
+	a->chunks = c;
+	a->next = c->memory + bytes;
+	a->end = c->memory + c->bytes;
+	return c->memory;
 }
 
 void arena_reset(struct arena *a)

@@ -26,8 +26,20 @@ void arena_cache_done(struct arena_cache *c);
 
 void arena_init(struct arena *a, struct arena_cache *cache);
 
-/* Suitably aligned for anything. */
-void *arena_take(struct arena *a, size_t bytes);
+/* The slow part of arena_take(): a new chunk. */
+void *arena_grow(struct arena *a, size_t bytes);
+
+/* Aligned for anything that holds pointers and numbers. */
+static inline void *arena_take(struct arena *a, size_t bytes)
+{
+	char *memory = a->next;
+
+	bytes = (bytes + 7) & ~(size_t)7;
+	if ((size_t)(a->end - memory) < bytes)
+		return arena_grow(a, bytes);
+	a->next += bytes;
+	return memory;
+}
 
 /* Gives back everything taken. */
 void arena_reset(struct arena *a);

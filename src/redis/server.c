@@ -12,29 +12,32 @@
 
 enum { DIGEST_LEN = 40 };
 
-/* Each text is the prelude, which the scripts share, and the script's own file. */
+/* Each text is the prelude, which the scripts share, and the script's own file: an order that must
+ * not be sorted. */
+/* clang-format off */
 static const char *const script_texts[SCRIPT_COUNT] = {
 	[SCRIPT_BEGIN] =
+#include "redis/prelude.lua.inc"
 #include "redis/begin.lua.inc"
-#include "redis/prelude.lua.inc"
-	    ,
+	,
 	[SCRIPT_CLAIM] =
-#include "redis/claim.lua.inc"
 #include "redis/prelude.lua.inc"
-	    ,
+#include "redis/claim.lua.inc"
+	,
 	[SCRIPT_RENEW] =
 #include "redis/prelude.lua.inc"
 #include "redis/renew.lua.inc"
-	    ,
+	,
 	[SCRIPT_RELEASE] =
 #include "redis/prelude.lua.inc"
 #include "redis/release.lua.inc"
-	    ,
+	,
 	[SCRIPT_BURY] =
-#include "redis/bury.lua.inc"
 #include "redis/prelude.lua.inc"
-	    ,
+#include "redis/bury.lua.inc"
+	,
 };
+/* clang-format on */
 
 struct loaded_script {
 	bool loaded;

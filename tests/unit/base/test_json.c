@@ -59,7 +59,7 @@ static long reference(const char *data, size_t len, char *out)
 			return -1;
 		if (c < 0x80 && shorts[c])
 			p += sprintf(p, "%s", shorts[c]);
-		else if (c < 0x20 || c == 0x7f)
+		else if (c < 0x20)
 			p += sprintf(p, "\\u%04lx", (unsigned long)c);
 		else
 			p = (char *)memcpy(p, data + i, n) + n;
