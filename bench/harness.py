@@ -75,9 +75,17 @@ class Server:
         self.process = subprocess.Popen(
             [program, "--port", "0", "--unixsocket", self.path, "--dir", folder, "--save", "",
              "--appendonly", "no", "--loglevel", "warning"], stdout=subprocess.DEVNULL)
-        wait_until("the server's socket", lambda: os.path.exists(self.path))
-        self.redis = Redis(self.path)
-        wait_until("the server", lambda: self.redis("PING") == "PONG")
+        try:
+            self.redis = wait_until("the server", self.connect)
+        except BaseException:
+            self.stop()
+            raise
+
+    def connect(self):
+        try:
+            return Redis(self.path)
+        except OSError:
+            return None
 
     def stop(self):
         stop(self.process)
@@ -121,7 +129,11 @@ class Bench:
         self.build = os.path.abspath(build)
         self.quick = quick
         self.folder = tempfile.mkdtemp(prefix="sluiced-bench-")
-        self.server = Server(self.folder)
+        try:
+            self.server = Server(self.folder)
+        except BaseException:
+            shutil.rmtree(self.folder)
+            raise
         self.redis = self.server.redis
 
     def close(self):

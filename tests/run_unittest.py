@@ -19,6 +19,8 @@ class Reporter(unittest.TestResult):
         self.stream, self.unreported, self.bad = stream, [], ""
 
     def write(self, **event):
+        sys.stdout.flush()
+        event["at"] = os.fstat(1).st_size  # how much is printed so far
         self.stream.write(json.dumps(event) + "\n")
         self.stream.flush()
 

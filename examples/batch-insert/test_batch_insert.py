@@ -46,6 +46,18 @@ class BatchInsertTest(ExampleTest):
         self.assertGreater(max(self.batches()), 1)
         self.assertLess(len(self.batches()), 300)
 
+    def test_delivered_again_nothing_changes(self):
+        self.add_readings(1, 50)
+        daemon = self.start_daemon()
+        self.wait_settled("readings", "archive")
+        self.stop_daemon(daemon)
+
+        self.redis("XGROUP", "SETID", "readings", "archive", "0")
+        self.start_daemon()
+        self.wait_until("all are run again", lambda: sum(self.batches()) == 100)
+        self.wait_settled("readings", "archive")
+        self.assertEqual(self.rows(), expected(1, 50))
+
     def test_a_bad_reading_is_buried_alone(self):
         bad = [dict(sensor="s1"), dict(sensor="s1", celsius="warm"), dict(sensor="s1", celsius="-400"),
                dict(sensor="s1", celsius="nan")]

@@ -46,7 +46,7 @@ class NodeWorkerTest(ExampleTest):
 
     def test_names_that_will_never_work_are_buried(self):
         (self.folder / "secret").write_text("not for the outbox")
-        names = ["absent", "../secret", "..", "", "two\nok 1 2 3 4 5 6 7 8"]
+        names = ["absent", "two\nlines", "../secret", "..", ""]
         for name in names:
             self.add("files", name=name)
         self.start_daemon()
@@ -54,7 +54,8 @@ class NodeWorkerTest(ExampleTest):
         buried = {r["name"]: r for r in self.dead("files")}
         self.assertEqual(set(buried), set(names))
         self.assertEqual({r["sluice.reason"] for r in buried.values()}, {"rejected"})
-        self.assertEqual(buried["absent"]["sluice.detail"], "absent is not in the inbox")
+        for name in names[:2]:
+            self.assertEqual(buried[name]["sluice.detail"], f"{name} is not in the inbox")
         self.assertEqual(list(self.outbox.iterdir()), [])
 
     def test_a_disk_that_refuses_means_again(self):

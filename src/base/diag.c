@@ -22,7 +22,7 @@ void diag_done(struct diag *d)
 	*d = (struct diag){ 0 };
 }
 
-static char *format_text(const char *format, va_list args)
+PRINTF_LIKE(1, 0) static char *format_text(const char *format, va_list args)
 {
 	char *text;
 

@@ -165,7 +165,7 @@ static void read_command(struct value *v)
 
 	done_command(v->dest);
 	if (v->node->kind == YNODE_LIST && !v->node->len) {
-		value_error(v, v->node->at, "expected %s, got an empty list", expected);
+		value_expected(v, v->node, expected);
 		return;
 	}
 	read_list(v, expected, read_argument);
@@ -305,6 +305,9 @@ const struct option_type type_listen = {
 
 /* ---- environment */
 
+/* No handler could be given more, and finding one among them takes its time. */
+enum { MAX_VARIABLES = 10000 };
+
 static void set_variable(struct string_map *map, const char *name, const char *value)
 {
 	for (size_t i = 0; i < map->len; i++) {
@@ -333,6 +336,8 @@ static void read_variable(struct value *map, size_t i)
 		value_expected(map, name, "the name of a variable");
 	else if (v.node->kind != YNODE_SCALAR || ynode_is_nothing(v.node))
 		value_expected(&v, v.node, "text (\"\" for an empty one)");
+	else if (((struct string_map *)map->dest)->len >= MAX_VARIABLES)
+		value_error(&v, name->at, "more than %d variables", MAX_VARIABLES);
 	else if (value_charge(&v))
 		set_variable(v.dest, name->text, v.node->text);
 	value_item_done(&v);

@@ -28,7 +28,7 @@ void value_error(const struct value *v, struct diag_place at, const char *format
 static void append_found(struct buf *to, const struct ynode *node)
 {
 	if (node->kind == YNODE_LIST)
-		buf_append_text(to, "a list");
+		buf_append_text(to, node->len ? "a list" : "an empty list");
 	else if (node->kind == YNODE_MAP)
 		buf_append_text(to, "a mapping");
 	else if (ynode_is_nothing(node))
@@ -113,6 +113,8 @@ char *value_absolute(const struct value *v, const char *path)
 {
 	if (*path == '/')
 		return xstrdup(path);
+	if (strncmp(path, "./", 2) == 0)
+		path += 2;
 	return xasprintf("%s/%s", v->load->directory, path);
 }
 
@@ -137,10 +139,10 @@ void schema_scalar(struct json *j)
 
 void string_list_add(struct string_list *list, char *item)
 {
-	if (!(list->len & (list->len - 1)))
-		list->items =
-		    xreallocarray(list->items, list->len ? 2 * list->len : 1, sizeof(*list->items));
+	/* One more than the items: a list ends with NULL, so that it can serve as an argv. */
+	list->items = xreallocarray(list->items, list->len + 2, sizeof(*list->items));
 	list->items[list->len++] = item;
+	list->items[list->len] = NULL;
 }
 
 static void free_strings(char **strings, size_t len)

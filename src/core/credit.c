@@ -35,8 +35,8 @@ uint32_t credit_room(const struct credit *c)
 
 uint32_t credit_share(const struct credit *c, uint32_t room, uint32_t n_hungry, uint32_t count_max)
 {
-	uint32_t share = (room + n_hungry - 1) / n_hungry;
-	uint32_t worth = (c->round + 1) / 2;
+	uint32_t share = room / n_hungry + (room % n_hungry > 0);
+	uint32_t worth = c->round / 2 + c->round % 2;
 
 	if (share > count_max)
 		share = count_max;

@@ -22,10 +22,9 @@ uint64_t policy_backoff_ms(const struct retry_settings *r, uint32_t attempts, ui
 	double delay = (double)r->initial_delay_ms;
 	uint64_t whole;
 
-	for (uint32_t n = 1; n < attempts && delay < (double)r->max_delay_ms; n++) {
-		if (r->multiplier <= 1)
-			break;
-		delay *= r->multiplier;
+	if (r->multiplier > 1 && delay > 0) {
+		for (uint32_t n = 1; n < attempts && delay < (double)r->max_delay_ms; n++)
+			delay *= r->multiplier;
 	}
 	whole = delay < (double)r->max_delay_ms ? (uint64_t)delay : r->max_delay_ms;
 	return r->jitter ? whole - dice % (whole / 2 + 1) : whole;

@@ -13,6 +13,7 @@
 #include "core/entryid.h"
 #include "core/redisurl.h"
 
+/* items is NULL, or has a NULL behind the last. */
 struct string_list {
 	char **items;
 	size_t len;

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+/* XNACK FATAL sets the highest count there is: more than fits, and runs are counted on from it. */
+enum { DELIVERIES_MAX = INT32_MAX };
+
 size_t reply_len(const struct reply *r)
 {
 	return r && r->type == REPLY_ARRAY ? r->array.len : 0;
@@ -57,7 +60,7 @@ int reply_pending_row(const struct reply *r, struct pending_row *ret_row)
 	row.idle_ms = idle < 0 ? 0 : (uint64_t)idle;
 	if (deliveries < 0)
 		deliveries = 0;
-	row.deliveries = deliveries < UINT32_MAX ? (uint32_t)deliveries : UINT32_MAX;
+	row.deliveries = deliveries < DELIVERIES_MAX ? (uint32_t)deliveries : DELIVERIES_MAX;
 	*ret_row = row;
 	return 0;
 }
@@ -115,8 +118,26 @@ static bool starts_with(struct slice s, const char *prefix)
 	return s.len >= len && memcmp(s.data, prefix, len) == 0;
 }
 
-enum redis_error redis_error_class(struct slice text)
+/* Up to 6.2 the error of a command in a script ends one about the script: "ERR Error running script
+ * (call to f_…): @user_script:7: @user_script: 7: -READONLY You can't write …". */
+static struct slice within_script(struct slice text)
 {
+	static const char place[] = "@user_script:";
+	const char *end = text.data + text.len, *p;
+
+	if (!starts_with(text, "ERR Error running script"))
+		return text;
+	while ((p = memmem(text.data, text.len, place, sizeof(place) - 1))) {
+		for (p += sizeof(place) - 1; p < end && strchr("0123456789: -", *p); p++)
+			;
+		text = (struct slice){ p, (size_t)(end - p) };
+	}
+	return text;
+}
+
+enum redis_error redis_error_class(struct slice error)
+{
+	struct slice text = within_script(error);
 	const char *blank = text.len ? memchr(text.data, ' ', text.len) : NULL;
 	struct slice word = { text.data, blank ? (size_t)(blank - text.data) : text.len };
 

@@ -85,7 +85,7 @@ enum redis_error {
 };
 
 /* Classifies the text of an error reply by its first word. */
-enum redis_error redis_error_class(struct slice text);
+enum redis_error redis_error_class(struct slice error);
 
 const char *redis_error_word(enum redis_error e);
 

@@ -14,6 +14,7 @@ import signal
 import stat
 import sys
 import tempfile
+import types
 import unittest
 
 import resp
@@ -65,11 +66,11 @@ class Case(unittest.TestCase):
 
     def __init__(self, name="runTest"):
         super().__init__(name)
-        setattr(self, name, self._dumping(getattr(self, name)))
+        setattr(self, name, types.MethodType(self._dumping(getattr(self, name)), self))
 
     def _dumping(self, method):
         @functools.wraps(method)
-        def run():
+        def run(_self):
             try:
                 method()
             except unittest.SkipTest:
@@ -258,6 +259,7 @@ class Case(unittest.TestCase):
                     yield "---- %r %r" % (key, resp.table(group))
                     name = resp.table(group)["name"]
                     yield repr(with_keys.call("XPENDING", key, name, "-", "+", 20))
+            with_keys.close()
         except (OSError, resp.ReplyError) as why:
             yield "---- redis: %s" % why
 

@@ -117,6 +117,15 @@ class Runs(RunnerTest):
         output = self.check("unit", "0 passed, 1 failed")
         self.assertIn("FAILED unit unit/x/test_a b\n    1 != 2\n", output)
 
+    def test_a_failure_shows_its_own_output(self):
+        self.add_class("e2e", "a", "def test_a(self): print('of a')\n"
+                                   "def test_b(self): print('of b'); self.fail('why')\n"
+                                   "def test_c(self): print('of c')")
+        output = self.run_it("e2e")[0].stdout
+        self.assertIn("FAILED e2e e2e/test_a T.test_b\n", output)
+        self.assertIn("    AssertionError: why\n", output)
+        self.assertEqual([line for line in output.splitlines() if "    of" in line], ["    of b"])
+
     def test_a_skip_is_named(self):
         self.add_class("e2e", "a", "def test_b(self): self.skipTest('no such tool')")
         self.assertIn("SKIPPED e2e e2e/test_a T.test_b: no such tool", self.run_it("e2e")[0].stdout)

@@ -92,10 +92,26 @@ static void set_defaults(struct handler_settings *s)
 	exit_codes_default(&s->exit_codes);
 }
 
+/* Of a test that failed: its processes and its loop must not be in the way of the next one. */
+static struct harness *unfinished;
+
+static void abandon(struct harness *h)
+{
+	if (!h)
+		return;
+	pool_free(h->pool);
+	loop_free(h->loop);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	close(h->log_fd);
+}
+
 struct harness *harness_new(void)
 {
 	struct harness *h = xcalloc(1, sizeof(*h));
 
+	abandon(unfinished);
+	unfinished = h;
 	h->fds_before = count_fds();
 	signal(SIGPIPE, SIG_IGN);
 	h->log_fd = memfd_create("log", MFD_CLOEXEC);
@@ -399,6 +415,7 @@ static void free_settings(struct handler_settings *s)
 
 void harness_done(struct harness *h)
 {
+	unfinished = NULL;
 	if (h->pool)
 		stop_pool(h);
 	for (unsigned i = 0; i < HARNESS_ENTRIES && !h->no_verdicts; i++)

@@ -29,7 +29,7 @@ static void test_every_exit_status(void **state)
 {
 	struct harness *h = harness_new();
 	struct handed *first = NULL;
-	char how[16];
+	char how[32];
 
 	(void)state;
 	h->settings.concurrency = 8;
