@@ -17,13 +17,15 @@ static const char *start_text(const struct stream *s, struct entryid_text *text)
 		*text = entryid_text(entryid_before(lowest));
 		return text->text;
 	}
-	if (s->group.seen) {
+	if (s->group.seen && !entryid_is_zero(s->reader.last_id)) {
 		*text = entryid_text(s->reader.last_id);
 		return text->text;
 	}
-	if (start->kind == START_END)
+	if (start->kind == START_END && !s->group.seen)
 		return "$";
-	*text = entryid_text(start->kind == START_AT_ID ? start->id : (struct entryid){ 0, 0 });
+	if (start->kind != START_AT_ID || s->group.seen)
+		return "0";
+	*text = entryid_text(start->id);
 	return text->text;
 }
 

@@ -285,7 +285,9 @@ void undertaker_metadata(struct stream *s, const struct entry *e, struct buf *ou
 /* Counts and logs an entry that is in the dead-letter stream now. */
 void undertaker_buried(struct stream *s, struct entryid id, uint32_t attempts,
     enum dead_reason reason, const struct entry *e);
-void undertaker_refused(struct stream *s, struct log_limit *limit, struct slice error);
+/* The dead-letter stream took no record (of e; NULL: not known of which). */
+void undertaker_refused(struct stream *s, const struct entry *e, struct log_limit *limit,
+    struct slice error);
 void releaser_flush(struct stream *s);
 void releaser_reset(struct stream *s);
 

@@ -121,7 +121,7 @@ static void on_claim_reply(void *owner, void *request, const struct reply *r)
 		each_id(s, b, reply_at(r, 0), claimed);
 		each_id(s, b, reply_at(r, 1), trimmed);
 		if (refused.len)
-			undertaker_refused(s, &s->sweeper.refused_log, refused);
+			undertaker_refused(s, NULL, &s->sweeper.refused_log, refused);
 		go_on(s);
 	}
 	free(b);

@@ -53,17 +53,19 @@ void undertaker_buried(struct stream *s, struct entryid id, uint32_t attempts,
 	    e && e->last_failure ? e->last_failure->detail : "");
 }
 
-void undertaker_refused(struct stream *s, struct log_limit *limit, struct slice error)
+void undertaker_refused(struct stream *s, const struct entry *e, struct log_limit *limit,
+    struct slice error)
 {
-	struct log_fields fields = stream_log_fields(s);
+	struct entryid_text text;
+	struct log_fields fields = e ? entry_log_fields(s, e, &text) : stream_log_fields(s);
 	uint64_t held_back;
 
 	s->consumer->stats.redis_errors++;
 	if (!log_limit_pass(limit, stream_now_ms(s), REFUSED_LOG_MS, &held_back))
 		return;
 	log_event(LEVEL_ERROR, EVENT_DEAD_LETTER_REFUSED, &fields,
-	    "%s takes no record, the entries stay pending: %.*s", s->dead_letters, (int)error.len,
-	    error.data);
+	    "%s takes no record, what should go there stays pending: %.*s", s->dead_letters,
+	    (int)error.len, error.data);
 }
 
 /* ---- the record ---- */
@@ -123,9 +125,9 @@ static void buried(struct stream *s, struct entry *e, struct slice reason)
 	entryset_forget(&s->entries, e);
 }
 
-static void refused(struct stream *s, struct slice error)
+static void refused(struct stream *s, const struct entry *e, struct slice error)
 {
-	undertaker_refused(s, &s->undertaker.refused_log, error);
+	undertaker_refused(s, e, &s->undertaker.refused_log, error);
 	pause_start(&s->undertaker.pause, s);
 }
 
@@ -140,14 +142,14 @@ static struct burial *burial_new(struct stream *s, struct entry *e)
 }
 
 /* The server refused a command about an entry; true when the reply is good. */
-static bool reply_is_good(struct stream *s, const struct reply *r)
+static bool reply_is_good(struct stream *s, const struct entry *e, const struct reply *r)
 {
 	if (r && !reply_is_error(r))
 		return true;
 	if (r && redis_error_class(r->text) == REDIS_NOSCRIPT)
 		stream_redis_error(s, "dead-lettering", r);
 	else if (r)
-		refused(s, r->text);
+		refused(s, e, r->text);
 	return false;
 }
 
@@ -156,7 +158,7 @@ static void on_added_reply(void *owner, void *request, const struct reply *r)
 	struct stream *s = owner;
 	struct entry *e = burial_over(s, request);
 
-	if (reply_is_good(s, r) && e)
+	if (reply_is_good(s, e, r) && e)
 		send_script(s, e, false);
 	settle_soon(s);
 }
@@ -187,7 +189,7 @@ static void on_fields_reply(void *owner, void *request, const struct reply *r)
 	struct entry *e = burial_over(s, request);
 	const struct reply *entry = reply_at(r, 0);
 
-	if (reply_is_good(s, r) && e && entry)
+	if (reply_is_good(s, e, r) && e && entry)
 		add_record(s, e, reply_at(entry, 1));
 	settle_soon(s);
 }
@@ -206,12 +208,12 @@ static void on_bury_reply(void *owner, void *request, const struct reply *r)
 	struct entry *e = burial_over(s, request);
 	struct slice word = reply_text(reply_at(r, 0)), second = reply_text(reply_at(r, 1));
 
-	if (!reply_is_good(s, r) || !e) {
+	if (!reply_is_good(s, e, r) || !e) {
 		settle_soon(s);
 		return;
 	}
 	if (slice_is(word, "refused")) {
-		refused(s, second);
+		refused(s, e, second);
 	} else {
 		pause_reset(&s->undertaker.pause);
 		if (slice_is(word, "moved"))

@@ -87,20 +87,35 @@ static void acknowledge(struct stream *s, struct entry *e, const struct outcome 
 	settle_soon(s);
 }
 
+/* The run does not count: it was not this entry's fault. */
+static void forgive(struct stream *s, struct entry *e, const struct outcome *o, uint64_t delay_ms)
+{
+	struct entryid_text text;
+	struct log_fields fields = run_fields(s, e, o, &text);
+
+	log_event(LEVEL_INFO, EVENT_RELEASED, &fields, "the run does not count%s%.*s",
+	    o->detail.len ? ": " : "", (int)o->detail.len, o->detail.data);
+	if (e->attempts)
+		e->attempts--;
+	e->suspect = o->suspect;
+	entryset_wait(&s->entries, e, stream_now_ms(s) + delay_ms);
+	begin_watch(s);
+}
+
 static void wait(struct stream *s, struct entry *e, const struct outcome *o,
     const struct decision *d)
 {
 	struct entryid_text text;
 	struct log_fields fields = run_fields(s, e, o, &text);
 
+	if (d->forgiven) {
+		forgive(s, e, o, d->delay_ms);
+		return;
+	}
 	fields.delay_ms = log_number(d->delay_ms);
-	log_event(d->forgiven ? LEVEL_INFO : LEVEL_WARNING, EVENT_RETRY, &fields,
-	    "%.*s; again in %llu ms%s", (int)o->detail.len, o->detail.data,
-	    (unsigned long long)d->delay_ms, d->forgiven ? ", not charged" : "");
-	if (d->forgiven && e->attempts)
-		e->attempts--;
-	else
-		remember_failure(s, e, o);
+	log_event(LEVEL_WARNING, EVENT_RETRY, &fields, "%.*s; again in %llu ms", (int)o->detail.len,
+	    o->detail.data, (unsigned long long)d->delay_ms);
+	remember_failure(s, e, o);
 	e->suspect = o->suspect;
 	entryset_wait(&s->entries, e, stream_now_ms(s) + d->delay_ms);
 	begin_watch(s);

@@ -25,16 +25,12 @@ static void open_standard_descriptors(void)
 
 static void set_up_log(const struct options *o, const struct config *config)
 {
-	struct log_settings settings = {
-		.level = (enum log_level)config->daemon.log_level,
-		.format = (enum log_format)config->daemon.log_format,
-		.instance = config->daemon.instance,
-		.fd = STDERR_FILENO,
-	};
-
-	if (o->log_level)
-		(void)log_level_parse(slice_of(o->log_level), &settings.level);
-	log_setup(&settings);
+	log_setup(&(struct log_settings){
+	    .level = o->has_log_level ? o->log_level : (enum log_level)config->daemon.log_level,
+	    .format = (enum log_format)config->daemon.log_format,
+	    .instance = config->daemon.instance,
+	    .fd = STDERR_FILENO,
+	});
 }
 
 static void log_warnings(const struct diag *diag)

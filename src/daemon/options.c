@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <getopt.h>
 
-#include "base/log.h"
-
 static const char help[] =
     "usage: sluiced [-c FILE] [--instance NAME] [--log-level LEVEL]\n"
     "       sluiced [-c FILE] --check | --print-config\n"
@@ -42,8 +40,6 @@ static const struct option long_options[] = {
 
 static int take(struct options *o, int option)
 {
-	enum log_level ignored;
-
 	switch (option) {
 	case 'c':
 		o->config_path = optarg;
@@ -55,8 +51,8 @@ static int take(struct options *o, int option)
 		o->instance = optarg;
 		return 0;
 	case OPTION_LOG_LEVEL:
-		o->log_level = optarg;
-		if (log_level_parse(slice_of(optarg), &ignored) == 0)
+		o->has_log_level = true;
+		if (log_level_parse(slice_of(optarg), &o->log_level) == 0)
 			return 0;
 		fprintf(stderr,
 		    "sluiced: --log-level: expected error, warning, notice, info or debug, "

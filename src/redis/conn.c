@@ -53,6 +53,7 @@ struct conn {
 	ev_io readable, writable;
 	ev_timer step;    /* DOWN: when to try again; until UP: connect_timeout */
 	ev_timer overdue; /* looks at the oldest pending command */
+	uint64_t overdue_at_ms;
 	struct buf out;
 	struct decoder *decoder;
 	struct pending *pending; /* ring */
@@ -65,6 +66,7 @@ struct conn {
 	uint64_t up_at_ms;
 	uint64_t n_losses;
 	struct log_limit log_limit;
+	char logged[FAULT_SIZE]; /* the fault that was logged last */
 };
 
 static struct loop *loop_of(const struct conn *c)
@@ -96,6 +98,16 @@ static void set_fault(struct conn *c, const char *format, ...)
 	va_end(args);
 }
 
+/* The socket is dead. During the handshake the server may have said why before it closed it. */
+static void set_socket_fault(struct conn *c, const char *why)
+{
+	if (c->state == CONN_HANDSHAKE && c->handshake.why[0]) {
+		c->needs_person = c->handshake.needs_person;
+		why = c->handshake.why;
+	}
+	set_fault(c, "%s", why);
+}
+
 /* ---- pending commands ---- */
 
 static void pending_push(struct conn *c, struct pending p)
@@ -124,14 +136,19 @@ static struct pending pending_pop(struct conn *c)
 	return p;
 }
 
+/* The timer is moved only when it would fire too late: with one that fires early, a command costs
+ * no timer. */
 static void watch_oldest(struct conn *c)
 {
 	uint64_t now_ms = loop_now_ms(loop_of(c));
 	uint64_t at_ms;
 
-	if (!c->n_pending || ev_is_active(&c->overdue))
+	if (!c->n_pending)
 		return;
 	at_ms = c->pending[c->pending_first].deadline_at_ms;
+	if (ev_is_active(&c->overdue) && c->overdue_at_ms <= at_ms)
+		return;
+	c->overdue_at_ms = at_ms;
 	loop_timer_in(loop_of(c), &c->overdue, at_ms > now_ms ? at_ms - now_ms : 0);
 }
 
@@ -172,10 +189,11 @@ static void log_going_down(struct conn *c, bool was_up)
 	uint64_t held_back;
 	struct log_fields fields = log_fields_of(c);
 
-	if (was_up)
+	if (was_up || strcmp(c->fault, c->logged) != 0)
 		c->log_limit = (struct log_limit){ 0 };
 	if (!log_limit_pass(&c->log_limit, loop_now_ms(loop_of(c)), REPEAT_LOG_MS, &held_back))
 		return;
+	memcpy(c->logged, c->fault, sizeof(c->logged));
 	log_event(c->needs_person ? LEVEL_ERROR : LEVEL_WARNING,
 	    was_up ? EVENT_DISCONNECTED : EVENT_REDIS_ERROR, &fields, "%s: %s",
 	    was_up ? "lost the connection to Redis" : "cannot connect to Redis", c->fault);
@@ -233,7 +251,7 @@ static void flush(struct conn *c)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0) {
-			set_fault(c, "%s", strerror(errno));
+			set_socket_fault(c, strerror(errno));
 			go_down(c);
 			return;
 		}
@@ -335,7 +353,7 @@ static int dispatch(struct conn *c)
 			return -EPROTO;
 		}
 		if (!r)
-			return 0;
+			break;
 		if (!c->n_pending) {
 			/* Said without being asked: "max number of clients reached", for one. */
 			set_fault(c, "%.*s", (int)reply_text(r).len, reply_text(r).data);
@@ -347,6 +365,8 @@ static int dispatch(struct conn *c)
 		if (c->fault[0])
 			return -EPROTO;
 	}
+	watch_oldest(c);
+	return 0;
 }
 
 /* Bytes taken in, 0 when there is nothing to read now, or -1 with the fault set. */
@@ -358,11 +378,11 @@ static ssize_t read_some(struct conn *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0) {
-		set_fault(c, "%s", strerror(errno));
+		set_socket_fault(c, strerror(errno));
 		return -1;
 	}
 	if (n == 0) {
-		set_fault(c, "closed by the server");
+		set_socket_fault(c, "closed by the server");
 		return -1;
 	}
 	if (decoder_feed(c->decoder, scratch, (size_t)n) || dispatch(c)) {
@@ -483,6 +503,8 @@ void conn_drop(struct conn *c, const char *why)
 
 void conn_drop_for_long(struct conn *c, const char *why)
 {
+	if (c->state == CONN_DOWN)
+		return;
 	c->needs_person = true;
 	conn_drop(c, why);
 }

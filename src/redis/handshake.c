@@ -36,12 +36,23 @@ static void on_select_reply(void *owner, void *request, const struct reply *r)
 		refused(owner, "SELECT", r->text);
 }
 
-/* Names and numbers are a service to operators: an ACL may refuse them. */
+static bool is_nopermission(struct slice error)
+{
+	return error.len >= 6 && memcmp(error.data, "NOPERM", 6) == 0;
+}
+
+/* Names and numbers are a service to operators: an ACL may refuse them. But a server that is full
+ * or in protected mode says so unasked, and that arrives as the reply to whatever came first. */
 static void on_name_reply(void *owner, void *request, const struct reply *r)
 {
-	(void)owner;
+	enum redis_error class;
+
 	(void)request;
-	(void)r;
+	if (!reply_is_error(r) || is_nopermission(r->text))
+		return;
+	class = redis_error_class(r->text);
+	if (class == REDIS_TEMPORARY || class == REDIS_AUTH)
+		refused(owner, "CLIENT SETNAME", r->text);
 }
 
 static void on_id_reply(void *owner, void *request, const struct reply *r)
@@ -51,11 +62,6 @@ static void on_id_reply(void *owner, void *request, const struct reply *r)
 	(void)request;
 	if (r && r->type == REPLY_INTEGER)
 		h->client_id = (uint64_t)r->integer;
-}
-
-static bool is_nopermission(struct slice error)
-{
-	return error.len >= 6 && memcmp(error.data, "NOPERM", 6) == 0;
 }
 
 static void on_ping_reply(void *owner, void *request, const struct reply *r)

@@ -89,6 +89,7 @@ static const struct {
 	{ "NOAUTH", REDIS_AUTH },
 	{ "WRONGPASS", REDIS_AUTH },
 	{ "NOPERM", REDIS_AUTH },
+	{ "DENIED", REDIS_AUTH }, /* protected mode */
 	{ "NOSCRIPT", REDIS_NOSCRIPT },
 	{ "BUSYGROUP", REDIS_BUSYGROUP },
 };

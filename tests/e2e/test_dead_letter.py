@@ -214,7 +214,7 @@ class Off(Case):
 
 class Refused(Case):
     def assert_moves_when(self, daemon, entry, mend):
-        daemon.wait_for_event("dead_letter_refused", entry_id=entry)
+        daemon.wait_for_event("dead_letter_refused")
         self.assertIn(entry, self.pending())
         mend()
         daemon.wait_for_event("dead_lettered", entry_id=entry, seconds=30)

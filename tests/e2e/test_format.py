@@ -77,8 +77,8 @@ class Envelope(FormatCase):
 
     def test_recovered(self):
         self.add()
-        self.abandon(consumer="me")
-        self.start(self.python(COPY))
+        self.abandon()
+        self.start(self.python(COPY), {"claim.min_idle": "1s"})
         line = self.lines()[0]
         keys = [key for key, _ in json.loads(line, object_pairs_hook=list)]
         self.assertEqual(keys[keys.index("more") + 1], "recovered")

@@ -88,7 +88,8 @@ class Connecting(Case):
     def test_wrong_password(self):
         """Reported as an error, tried again seldom, and no reason to leave."""
         self.redis.call("ACL", "SETUSER", "worker", "on", ">right", "~*", "+@all")
-        daemon = self.start(["/bin/true"], redis={"username": "worker", "password": "wrong"})
+        daemon = self.start(["/bin/true"], redis={
+            "username": "worker", "password": "wrong", "reconnect": {"initial": "50ms", "max": "10s"}})
         self.assertEqual(daemon.wait_for_event("redis_error")["level"], "error")
 
         def connections():

@@ -98,7 +98,7 @@ class Attempts(Case):
 
     def test_count_survives_a_restart(self):
         daemon = self.start(self.python("record(attempt=int(os.environ['SLUICE_ATTEMPT']))\nsys.exit(1)\n"),
-                            {"retry.initial_delay": "1h", "retry.max_delay": "1h"})
+                            {"retry.initial_delay": "1h", "retry.max_delay": "1h", "claim.min_idle": "1s"})
         entry = self.add()
         daemon.wait_for_event("retry", entry_id=entry, attempt=1)
         daemon.stop()

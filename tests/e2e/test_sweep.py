@@ -39,13 +39,14 @@ class Abandoned(Case):
     def test_stale_ones_between_fresh_ones(self):
         self.add_many(300)
         ids = self.abandon()
-        stale = set(ids[::7])
-        for entry in ids:
-            idle = 100000 if entry in stale else 0
-            self.redis.call("XCLAIM", "s", "g", "ghost", 0, entry, "IDLE", idle, "JUSTID")
-        self.start(self.python(RECORD), {"claim.min_idle": "60s", "handler.concurrency": 4})
-        self.wait_records(len(stale))
-        wait_until(lambda: len(self.pending()) == 300 - len(stale), what="the stale ones acknowledged")
+        stale, fresh = set(ids[::7]), [i for n, i in enumerate(ids) if n % 7]
+
+        def only_fresh_ones_are_left():
+            self.redis.call("XCLAIM", "s", "g", "ghost", 0, *fresh, "JUSTID")
+            return len(self.pending()) == len(fresh)
+        self.redis.call("XCLAIM", "s", "g", "ghost", 0, *stale, "IDLE", 100000, "JUSTID")
+        self.start(self.python(RECORD), {"claim.min_idle": "2s", "handler.concurrency": 4})
+        wait_until(only_fresh_ones_are_left, what="the stale ones acknowledged")
         self.assertEqual({r["id"] for r in self.records()}, stale)
 
     def claimed_with_count(self, count, command):

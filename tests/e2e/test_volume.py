@@ -37,7 +37,7 @@ class Many(WorkerCase):
         daemon.stop()
 
     def test_connections_killed(self):
-        daemon = self.start_worker(BATCHES, {"handler.window": 500}, daemon=QUIET)
+        daemon = self.start_worker(BATCHES, {"handler.window": 500, "claim.min_idle": "2s"}, daemon=QUIET)
         ids = []
         for _ in range(10):
             ids += self.add_many(2000)

@@ -187,6 +187,8 @@ static const struct {
 	              "subcommand" },
 	{ REDIS_AUTH, "NOPERM User limited has no permissions to run the 'xack' command" },
 	{ REDIS_AUTH, "NOPERM No permissions to access a key" },
+	{ REDIS_AUTH, "DENIED Redis is running in protected mode because protected mode is enabled "
+	              "and no password is set for the default user." },
 	{ REDIS_AUTH, "ERR AUTH <password> called without any password configured for the default "
 	              "user. Are you sure your configuration is correct?" },
 	{ REDIS_AUTH, "ERR invalid password" },
