@@ -34,6 +34,7 @@ static void group_is_ready(struct stream *s)
 	s->group.state = GROUP_READY;
 	s->group.seen = true;
 	s->group.was_missing = false;
+	recovery_start(s);
 	pause_reset(&s->group.pause);
 	reader_place(s);
 	consumer_wake(s->consumer);
@@ -161,9 +162,8 @@ void group_vanished(struct stream *s, const struct reply *error)
 
 	if (s->group.state != GROUP_READY)
 		return;
-	log_event(LEVEL_WARNING, EVENT_REDIS_ERROR, &fields, "XREADGROUP: %.*s",
-	    (int)error->text.len, error->text.data);
-	s->consumer->stats.redis_errors++;
+	log_event(LEVEL_WARNING, EVENT_REDIS_ERROR, &fields, "%.*s", (int)error->text.len,
+	    error->text.data);
 	s->group.state = GROUP_UNKNOWN;
 	group_ensure(s);
 }

@@ -23,8 +23,9 @@ enum { READ_MARGIN_MS = 10000 };
 
 static bool may_read(const struct stream *s)
 {
-	return s->group.state == GROUP_READY && conn_is_up(s->reader.conn) &&
-	       !pause_is_on(&s->reader.pause) && !s->consumer->draining;
+	return s->group.state == GROUP_READY && recovery_is_complete(s) &&
+	       conn_is_up(s->reader.conn) && !pause_is_on(&s->reader.pause) &&
+	       !s->consumer->draining;
 }
 
 static void leave_lists(struct stream *s)
@@ -79,13 +80,10 @@ static void reply_lost(struct stream *s)
 
 static void read_failed(struct stream *s, const struct reply *r)
 {
-	enum redis_error class = redis_error_class(r->text);
+	enum redis_error class = stream_redis_error(s, "XREADGROUP", r);
 
-	if (class == REDIS_NOGROUP) {
-		group_vanished(s, r);
+	if (class == REDIS_NOGROUP)
 		return;
-	}
-	stream_redis_error(s, "XREADGROUP", r);
 	if (class == REDIS_READONLY) {
 		conn_drop(s->reader.conn, "the server is no primary any more");
 		return;

@@ -37,6 +37,7 @@ void stream_init(struct stream *s, struct consumer *c, const char *name)
 	begin_init(s);
 	lease_init(s);
 	sweeper_init(s);
+	recovery_init(s);
 }
 
 void stream_start(struct stream *s)
@@ -52,6 +53,7 @@ void stream_done(struct stream *s)
 	begin_done(s);
 	lease_done(s);
 	sweeper_done(s);
+	recovery_stop(s);
 	pause_done(&s->group.pause, s);
 	settler_done(s);
 	entryset_done(&s->entries);
@@ -77,6 +79,7 @@ void stream_server_down(struct stream *s)
 	releaser_reset(s);
 	lease_stop(s);
 	sweeper_stop(s);
+	recovery_stop(s);
 	reader_place(s);
 }
 
@@ -108,6 +111,10 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
 	s->consumer->stats.redis_errors++;
 	if (class == REDIS_NOSCRIPT) {
 		server_scripts_forgotten(stream_server(s));
+		return class;
+	}
+	if (class == REDIS_NOGROUP) {
+		group_vanished(s, r);
 		return class;
 	}
 	log_event(class == REDIS_AUTH || class == REDIS_WRONGTYPE ? LEVEL_ERROR : LEVEL_WARNING,

@@ -4,7 +4,8 @@
  * alone writes its struct:
  *
  *   reader.c  group.c  begin.c  settler.c (XACK)  undertaker.c (dead letters)  release.c
- *   lease.c  sweeper.c  arrival.c (what comes in)  verdict.c (what comes back)
+ *   lease.c  sweeper.c  recovery.c (our own pending list)  arrival.c (what comes in)  verdict.c
+ * (what comes back)
  */
 #ifndef SLUICED_CONSUMER_STREAM_H
 #define SLUICED_CONSUMER_STREAM_H
@@ -108,6 +109,15 @@ struct sweeper {
 	struct log_limit refused_log;
 };
 
+/* Our own pending list compared with the table of held ids. */
+struct recovery {
+	ev_timer timer;
+	struct entryid cursor;
+	bool asked;
+	bool complete;  /* the scan before the first read is over */
+	size_t n_taken; /* by the current scan */
+};
+
 struct beginner {
 	ev_timer timer;        /* the next waiting entry falls due */
 	struct list_node node; /* on the consumer's list of streams with due entries */
@@ -129,6 +139,7 @@ struct stream {
 	struct releaser releaser;
 	struct lease lease;
 	struct sweeper sweeper;
+	struct recovery recovery;
 	struct beginner beginner;
 };
 
@@ -210,7 +221,6 @@ struct id_batch {
 	struct {
 		struct entryid id;
 		uint32_t number; /* what the request says of it: a run, deliveries */
-		bool own;        /* sweeper: it was pending for our own name */
 	} items[];
 };
 
@@ -302,6 +312,18 @@ void lease_renew_all(struct stream *s);
 /* Whether nothing but a renewal stands between e and being run. */
 bool lease_is_fresh(const struct stream *s, const struct entry *e);
 void lease_stop(struct stream *s);
+
+/* ---- recovery.c ---- */
+
+void recovery_init(struct stream *s);
+/* The group is there: scans now, and again when the replies of a former connection are in. */
+void recovery_start(struct stream *s);
+void recovery_stop(struct stream *s);
+/* Before that nothing is read. */
+bool recovery_is_complete(const struct stream *s);
+/* Whether a row is pending on our name, not held, and no reply can be on its way with it. */
+bool recovery_is_ours_to_take(const struct stream *s, const struct pending_row *row);
+void recovery_take_up(struct stream *s, const struct pending_row *row);
 
 /* ---- sweeper.c ---- */
 

@@ -75,12 +75,8 @@ static void claimed(struct stream *s, const struct id_batch *b, struct entryid i
 	for (size_t i = 0; i < b->len; i++) {
 		if (entryid_compare(b->items[i].id, id) != 0)
 			continue;
-		if (b->items[i].own)
-			s->consumer->stats.read_recovered++;
-		else
-			s->consumer->stats.read_claimed++;
-		arrival_owned(s, id, b->items[i].number,
-		    b->items[i].own ? SOURCE_RECOVERED : SOURCE_CLAIMED);
+		s->consumer->stats.read_claimed++;
+		arrival_owned(s, id, b->items[i].number, SOURCE_CLAIMED);
 		return;
 	}
 }
@@ -167,6 +163,7 @@ struct choice {
 	struct id_batch *batch;
 	bool *apart;
 	uint32_t room;
+	uint32_t n_own;
 	bool full; /* stale rows were left for want of room */
 	struct entryid last;
 };
@@ -176,20 +173,27 @@ static void choose_row(struct stream *s, struct choice *c, const struct pending_
 {
 	struct id_batch *b = c->batch;
 
-	if (!sweep_is_stale(row, settings_of(s)->min_idle_ms) ||
-	    entryset_find(&s->entries, row->id)) {
+	bool own = recovery_is_ours_to_take(s, row);
+
+	if (!own && (!sweep_is_stale(row, settings_of(s)->min_idle_ms) ||
+	                entryset_find(&s->entries, row->id))) {
 		*apart = true;
 		return;
 	}
-	if (b->len == c->room) {
+	if (b->len + c->n_own == c->room) {
 		c->full = true;
+		return;
+	}
+	if (own) {
+		*apart = true;
+		c->n_own++;
+		recovery_take_up(s, row);
 		return;
 	}
 	c->apart[b->len] = *apart;
 	*apart = false;
 	b->items[b->len].id = row->id;
 	b->items[b->len].number = row->deliveries;
-	b->items[b->len].own = slice_is(row->owner, s->origin.consumer);
 	b->len++;
 }
 
@@ -218,6 +222,8 @@ static void page_arrived(struct stream *s, const struct reply *rows)
 	c.batch = id_batch_new(s, c.room);
 	c.apart = xcalloc(c.room, sizeof(*c.apart));
 	choose(s, rows, &c);
+	if (c.n_own)
+		lease_renew_all(s);
 	if (c.full) {
 		/* The next round goes on from here. */
 		s->sweeper.sweep.cursor = c.last;
@@ -247,10 +253,7 @@ static void on_page_reply(void *owner, void *request, const struct reply *r)
 		page_arrived(s, r);
 		return;
 	}
-	if (redis_error_class(r->text) == REDIS_NOGROUP)
-		group_vanished(s, r);
-	else
-		stream_redis_error(s, "XPENDING", r);
+	stream_redis_error(s, "XPENDING", r);
 	round_over(s);
 }
 

@@ -630,7 +630,7 @@ static void test_name_without_address(void **unused)
 
 	(void)unused;
 	use_host(f, "redis.invalid");
-	f->settings.connect_timeout_ms = 3000; /* where name servers are out of reach */
+	f->settings.connect_timeout_ms = 2000; /* where name servers are out of reach */
 	fixture_conn(f);
 	conn_open(f->conn);
 	fixture_run(f, has_failed);
