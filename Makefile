@@ -227,4 +227,5 @@ clean:	## remove build/
 help:	## this list
 	@awk -F '\t' '/^[a-z][^ ]*:.*\t## / { split($$1, t, ":"); sub(/^## /, "", $$NF); printf "%-12s %s\n", t[1], $$NF }' Makefile
 
+include bench/bench.mk
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -27,6 +27,7 @@
 #include "redis/decoder.h"
 #include "redis/dial.h"
 #include "redis/handshake.h"
+#include "redis/waiting.h"
 
 enum {
 	READS_PER_TURN = 4, /* of LOOP_SCRATCH_BYTES: other connections get their turn */
@@ -36,12 +37,6 @@ enum {
 };
 
 enum conn_state { CONN_DOWN, CONN_DIALING, CONN_HANDSHAKE, CONN_UP };
-
-struct pending {
-	reply_fn *on_reply;
-	void *owner, *request;
-	uint64_t deadline_at_ms;
-};
 
 struct conn {
 	struct conn_spec spec;
@@ -56,8 +51,7 @@ struct conn {
 	uint64_t overdue_at_ms;
 	struct buf out;
 	struct decoder *decoder;
-	struct pending *pending; /* ring */
-	size_t pending_first, n_pending, pending_cap;
+	struct waiting waiting;
 	struct backoff backoff;
 	struct deferred flush, drop;
 	char fault[FAULT_SIZE]; /* not empty: to be dropped for this reason */
@@ -108,33 +102,7 @@ static void set_socket_fault(struct conn *c, const char *why)
 	set_fault(c, "%s", why);
 }
 
-/* ---- pending commands ---- */
-
-static void pending_push(struct conn *c, struct pending p)
-{
-	if (c->n_pending == c->pending_cap) {
-		size_t cap = c->pending_cap ? 2 * c->pending_cap : 8;
-		struct pending *ring = xcalloc(cap, sizeof(*ring));
-
-		for (size_t i = 0; i < c->n_pending; i++)
-			ring[i] = c->pending[(c->pending_first + i) & (c->pending_cap - 1)];
-		free(c->pending);
-		c->pending = ring;
-		c->pending_cap = cap;
-		c->pending_first = 0;
-	}
-	c->pending[(c->pending_first + c->n_pending++) & (c->pending_cap - 1)] = p;
-}
-
-static struct pending pending_pop(struct conn *c)
-{
-	struct pending p = c->pending[c->pending_first];
-
-	assert(c->n_pending > 0);
-	c->pending_first = (c->pending_first + 1) & (c->pending_cap - 1);
-	c->n_pending--;
-	return p;
-}
+/* ---- commands without a reply ---- */
 
 /* The timer is moved only when it would fire too late: with one that fires early, a command costs
  * no timer. */
@@ -143,9 +111,9 @@ static void watch_oldest(struct conn *c)
 	uint64_t now_ms = loop_now_ms(loop_of(c));
 	uint64_t at_ms;
 
-	if (!c->n_pending)
+	if (!c->waiting.len)
 		return;
-	at_ms = c->pending[c->pending_first].deadline_at_ms;
+	at_ms = waiting_oldest(&c->waiting)->deadline_at_ms;
 	if (ev_is_active(&c->overdue) && c->overdue_at_ms <= at_ms)
 		return;
 	c->overdue_at_ms = at_ms;
@@ -173,14 +141,14 @@ static void close_socket(struct conn *c)
 	buf_done(&c->out);
 }
 
-static void answer_pending_with_null(struct conn *c)
+static void answer_all_with_null(struct conn *c)
 {
-	size_t n = c->n_pending;
+	size_t n = c->waiting.len;
 
 	while (n--) {
-		struct pending p = pending_pop(c);
+		struct waiting_command command = waiting_pop(&c->waiting);
 
-		p.on_reply(p.owner, p.request, NULL);
+		command.on_reply(command.owner, command.request, NULL);
 	}
 }
 
@@ -219,7 +187,7 @@ static void go_down(struct conn *c)
 	c->fault[0] = '\0';
 	c->needs_person = false;
 	loop_timer_in(loop_of(c), &c->step, backoff_next_ms(&c->backoff, rng_next(&rng)));
-	answer_pending_with_null(c);
+	answer_all_with_null(c);
 	if (was_up)
 		c->spec.on_down(c->spec.owner);
 }
@@ -327,11 +295,12 @@ static void on_step(struct ev_loop *ev, ev_timer *w, int events)
 static void on_overdue(struct ev_loop *ev, ev_timer *w, int events)
 {
 	struct conn *c = w->data;
+	const struct waiting_command *oldest = waiting_oldest(&c->waiting);
 
 	(void)ev;
 	(void)events;
-	if (c->n_pending &&
-	    loop_now_ms(loop_of(c)) >= c->pending[c->pending_first].deadline_at_ms) {
+
+	if (oldest && loop_now_ms(loop_of(c)) >= oldest->deadline_at_ms) {
 		set_fault(c, "no reply in time");
 		go_down(c);
 		return;
@@ -346,7 +315,7 @@ static int dispatch(struct conn *c)
 {
 	for (;;) {
 		const struct reply *r;
-		struct pending p;
+		struct waiting_command command;
 
 		if (decoder_next(c->decoder, &r)) {
 			set_fault(c, "what the server sent is no Redis protocol");
@@ -354,13 +323,13 @@ static int dispatch(struct conn *c)
 		}
 		if (!r)
 			break;
-		if (!c->n_pending) {
+		if (!c->waiting.len) {
 			/* Said without being asked: "max number of clients reached", for one. */
 			set_fault(c, "%.*s", (int)reply_text(r).len, reply_text(r).data);
 			return -EPROTO;
 		}
-		p = pending_pop(c);
-		p.on_reply(p.owner, p.request, r);
+		command = waiting_pop(&c->waiting);
+		command.on_reply(command.owner, command.request, r);
 		decoder_release(c->decoder);
 		if (c->fault[0])
 			return -EPROTO;
@@ -470,10 +439,10 @@ struct buf *conn_out(struct conn *c)
 
 void conn_expect(struct conn *c, uint64_t within_ms, reply_fn *on_reply, void *owner, void *request)
 {
-	pending_push(c, (struct pending){ .on_reply = on_reply,
-	                    .owner = owner,
-	                    .request = request,
-	                    .deadline_at_ms = loop_now_ms(loop_of(c)) + within_ms });
+	waiting_push(&c->waiting, (struct waiting_command){ .on_reply = on_reply,
+	                              .owner = owner,
+	                              .request = request,
+	                              .deadline_at_ms = loop_now_ms(loop_of(c)) + within_ms });
 	loop_defer(loop_of(c), &c->flush);
 	watch_oldest(c);
 }
@@ -485,7 +454,7 @@ uint64_t conn_patience_ms(const struct conn *c)
 
 size_t conn_n_pending(const struct conn *c)
 {
-	return c->n_pending;
+	return c->waiting.len;
 }
 
 uint64_t conn_client_id(const struct conn *c)
@@ -520,8 +489,8 @@ void conn_free(struct conn *c)
 		return;
 	close_socket(c);
 	c->state = CONN_DOWN;
-	answer_pending_with_null(c);
-	free(c->pending);
+	answer_all_with_null(c);
+	waiting_done(&c->waiting);
 	free(c->client_name);
 	free(c);
 }

@@ -171,9 +171,19 @@ struct buf *server_script(struct server *s, enum script script, size_t n_keys, s
 	return out;
 }
 
+static bool is_any_loaded(const struct server *s)
+{
+	for (int i = 0; i < SCRIPT_COUNT; i++) {
+		if (s->scripts[i].loaded)
+			return true;
+	}
+	return false;
+}
+
 void server_scripts_forgotten(struct server *s)
 {
-	if (server_is_up(s))
+	/* Calls that were on their way together fail together: the first one has them loaded. */
+	if (server_is_up(s) && is_any_loaded(s))
 		load_scripts(s);
 }
 

@@ -85,8 +85,6 @@ void fixture_tcp(struct fixture *f)
 
 void fixture_free(struct fixture *f)
 {
-	size_t n_fds;
-
 	conn_free(f->conn);
 	fakeserver_stop(&f->server);
 	ev_prepare_stop(loop_ev(f->loop), &f->looking);
@@ -99,8 +97,10 @@ void fixture_free(struct fixture *f)
 	redisurl_done(&f->settings.url);
 	rmdir(f->folder);
 	buf_done(&f->events);
-	n_fds = fixture_n_fds();
-	assert_int_equal(n_fds, f->n_fds_before);
+	/* Threads of cancelled lookups may have a file open yet. */
+	for (int i = 0; i < 2000 && fixture_n_fds() > f->n_fds_before; i++)
+		usleep(1000);
+	assert_true(fixture_n_fds() <= f->n_fds_before);
 	free(f);
 }
 
