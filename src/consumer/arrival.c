@@ -49,7 +49,7 @@ static bool can_run_at_once(const struct stream *s, const struct entry *e)
 {
 	const struct consumer *c = s->consumer;
 
-	return c->totals.in[ENTRY_READY] == 1 && !e->suspect && !c->draining &&
+	return c->totals.in[ENTRY_READY] == 1 && !e->suspect && trial_is_over(c) && !c->draining &&
 	       pool_room(c->pool) > 0;
 }
 
@@ -176,9 +176,21 @@ static bool hand_over_one(struct stream *s)
 	return true;
 }
 
-void arrival_hand_over(struct consumer *c)
+static void hand_over_for_trial(struct consumer *c)
 {
-	while (!c->draining && !list_empty(&c->ready) && pool_room(c->pool) > 0) {
+	struct entry *e = pool_room(c->pool) > 0 ? trial_candidate(c) : NULL;
+	struct fields f;
+
+	if (!e || (e->suspect && !pool_room_alone(c->pool)))
+		return;
+	f = fields_unpacked(e->payload);
+	breaker_try(&c->breaker, e->id);
+	run(e->stream, e, &f);
+}
+
+static void hand_over_all(struct consumer *c)
+{
+	while (!list_empty(&c->ready) && pool_room(c->pool) > 0) {
 		struct stream *s = container_of(list_first(&c->ready), struct stream, ready_node);
 		struct entry *e = entryset_first(&s->entries, ENTRY_READY);
 
@@ -194,4 +206,12 @@ void arrival_hand_over(struct consumer *c)
 		}
 		arrival_want_turn(s);
 	}
+}
+
+void arrival_hand_over(struct consumer *c)
+{
+	if (trial_is_over(c))
+		hand_over_all(c);
+	else
+		hand_over_for_trial(c);
 }

@@ -9,7 +9,7 @@
 #include "consumer/stream.h"
 #include "redis/command.h"
 
-enum { BATCH_MAX = 100 };
+enum { BATCH_MAX = 100, TRIAL_BATCH = 2 };
 
 static uint64_t due_in_ms(const struct stream *s, const struct entry *e)
 {
@@ -146,6 +146,9 @@ static uint32_t free_handlers(const struct consumer *c)
 	size_t taken = c->totals.in[ENTRY_READY] + c->totals.in[ENTRY_BEGINNING];
 	uint32_t room = pool_room(c->pool);
 
+	/* For a trial two are begun: one of them may be the one that failed last. */
+	if (!trial_is_over(c))
+		return room && c->breaker.state == BREAKER_TRIABLE && !taken ? TRIAL_BATCH : 0;
 	return room > taken ? room - (uint32_t)taken : 0;
 }
 

@@ -112,6 +112,12 @@ static void on_room(void *owner)
 	consumer_wake(owner);
 }
 
+static void on_broken(void *owner, const struct outcome *o)
+{
+	(void)o;
+	trial_no_worker(owner);
+}
+
 static void on_pool_drained(void *owner)
 {
 	struct consumer *c = owner;
@@ -154,7 +160,9 @@ static struct pool *make_pool(struct consumer *c)
 	    .consumer = c->settings->name,
 	    .events = { .on_verdict = verdict_arrived,
 	        .on_room = on_room,
-	        .on_drained = on_pool_drained },
+	        .on_drained = on_pool_drained,
+	        .on_broken = on_broken,
+	    },
 	    .owner = c,
 	});
 }
@@ -176,6 +184,7 @@ struct consumer *consumer_new(struct consumer_host *host, const struct consumer_
 	c->settle.run = on_settle;
 	c->pump.run = on_pump;
 	c->server_user = (struct server_user){ .on_up = on_server_up, .on_down = on_server_down };
+	trial_init(c);
 	c->pool = make_pool(c);
 	c->n_streams = settings->streams.len;
 	c->streams = xcalloc(c->n_streams, sizeof(*c->streams));
@@ -288,6 +297,7 @@ void consumer_free(struct consumer *c)
 		return;
 	server_leave(c->host->server, &c->server_user);
 	pool_free(c->pool);
+	trial_done(c);
 	for (size_t i = 0; i < c->n_streams; i++)
 		stream_done(&c->streams[i]);
 	loop_undefer(c->host->loop, &c->settle);

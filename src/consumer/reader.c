@@ -172,7 +172,11 @@ static void send_within_room(struct stream *s, uint32_t count, uint64_t block_ms
 /* The read beyond the room, not repeated until the entry that it brought is handed over. */
 static void send_spare(struct stream *s)
 {
-	if (entryset_count(&s->entries, ENTRY_READY) || s->consumer->at_bound)
+	struct consumer *c = s->consumer;
+
+	if (entryset_count(&s->entries, ENTRY_READY) || c->at_bound)
+		return;
+	if (!trial_is_over(c) && !trial_needs_entry(c))
 		return;
 	s->reader.spare_read = true;
 	send_read(s, 1, s->consumer->settings->read.block_ms);
@@ -185,7 +189,8 @@ static uint32_t share(struct stream *s, size_t n_hungry)
 	struct credit credit = consumer_credit(s->consumer);
 
 	credit.largest_bytes = s->reader.largest.value;
-	return credit_share(&credit, credit_room(&credit), (uint32_t)n_hungry, s->reader.count_max);
+	return credit_share(&credit, trial_room(s->consumer, credit_room(&credit)),
+	    (uint32_t)n_hungry, s->reader.count_max);
 }
 
 static void read_hungry(struct consumer *c)

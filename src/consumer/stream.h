@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "consumer/consumer.h"
 #include "core/backoff.h"
+#include "core/breaker.h"
 #include "core/credit.h"
 #include "core/deadletter.h"
 #include "core/policy.h"
@@ -152,6 +153,8 @@ struct consumer {
 	size_t n_streams;
 	struct entry_totals totals;
 	struct stats stats;
+	struct breaker breaker;
+	ev_timer cooldown;
 	struct server_user server_user;
 
 	/* Streams that want something; each is served in turn. */
@@ -253,6 +256,22 @@ void verdict_lease_lost(struct stream *s, struct entry *e, const char *to_whom);
 
 /* Its data is gone from the stream. */
 void verdict_trimmed(struct stream *s, struct entry *e);
+
+/* ---- trial.c: the breaker ---- */
+
+void trial_init(struct consumer *c);
+void trial_done(struct consumer *c);
+/* The breaker is closed: everything goes its way. */
+bool trial_is_over(const struct consumer *c);
+/* An entry is to be tried, and none is held that could be. */
+bool trial_needs_entry(const struct consumer *c);
+/* How much of the room the breaker leaves for entries to be taken up. */
+uint32_t trial_room(const struct consumer *c, uint32_t room);
+/* The entry to try now, or NULL. */
+struct entry *trial_candidate(struct consumer *c);
+/* Takes a verdict into account and corrects it. */
+void trial_verdict(struct consumer *c, struct entryid id, struct outcome *o);
+void trial_no_worker(struct consumer *c);
 
 /* ---- group.c ---- */
 

@@ -47,7 +47,7 @@ static uint32_t room(struct stream *s)
 	if (!list_empty(&s->consumer->due))
 		return 0;
 	c.asked = 0;
-	n = credit_room(&c);
+	n = trial_room(s->consumer, credit_room(&c));
 	return n < settings_of(s)->count ? n : (uint32_t)settings_of(s)->count;
 }
 

@@ -149,13 +149,15 @@ static void release(struct stream *s, struct entry *e, const struct outcome *o, 
 	settle_soon(s);
 }
 
-void verdict_arrived(void *consumer, struct entry *e, const struct outcome *o)
+void verdict_arrived(void *consumer, struct entry *e, const struct outcome *told)
 {
 	struct consumer *c = consumer;
 	struct stream *s = e->stream;
-	struct decision d =
-	    policy_decide(&c->policy, o, e->attempts, e->trimmed, rng_next(&c->host->rng));
+	struct outcome judged = *told, *o = &judged;
+	struct decision d;
 
+	trial_verdict(c, e->id, o);
+	d = policy_decide(&c->policy, o, e->attempts, e->trimmed, rng_next(&c->host->rng));
 	count(&c->stats, o);
 	recent_add(&c->recent, stream_now_ms(s), 1);
 	consumer_wake(c);
@@ -184,6 +186,7 @@ void verdict_lease_lost(struct stream *s, struct entry *e, const char *to_whom)
 
 	if (e->lost)
 		return;
+	breaker_lost(&s->consumer->breaker, e->id);
 	s->consumer->stats.leases_lost++;
 	log_event(LEVEL_WARNING, EVENT_LEASE_LOST, &fields, "no longer ours: pending for %s%s",
 	    to_whom, e->state == ENTRY_RUNNING ? "; the run may finish" : "");

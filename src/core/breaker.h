@@ -2,8 +2,9 @@
 /*
  * Tells a bad deployment from bad entries. A handler that cannot work at all must not burn the
  * attempts of everything in the stream: after a few broken events in a row, or many different
- * entries failing in a row, the breaker opens. While it is open nothing new is taken up; after a
- * cooldown one entry is tried, and only its success closes the breaker again. Pure.
+ * entries failing in a row, the breaker opens. While it is open nothing is taken up; after a
+ * cooldown one entry is tried, and only a success closes the breaker again. A failed try charges
+ * nothing and doubles the cooldown. Pure.
  */
 #ifndef SLUICED_CORE_BREAKER_H
 #define SLUICED_CORE_BREAKER_H
@@ -13,20 +14,27 @@
 
 #include "core/entryid.h"
 #include "core/settings.h"
+#include "core/verdict.h"
 
 enum breaker_state {
 	BREAKER_CLOSED,
-	BREAKER_OPEN,	 /* cooling down */
+	BREAKER_OPEN,    /* cooling down */
 	BREAKER_TRIABLE, /* the cooldown is over: one entry may be tried */
-	BREAKER_TRYING,	 /* it runs */
+	BREAKER_TRYING,  /* it runs */
 };
 
-/* Entries that met a broken handler, so that one that breaks every handler is found out. */
+enum breaker_change {
+	BREAKER_UNCHANGED,
+	BREAKER_OPENS, /* for breaker_cooldown_ms(), then breaker_cooled() */
+	BREAKER_CLOSES,
+};
+
+/* How many entries that met a broken handler are remembered. */
 enum { BREAKER_MET_MAX = 64 };
 
 struct breaker_met {
 	struct entryid id;
-	uint64_t n_successes; /* when it did */
+	uint64_t n_successes; /* of all entries, at that time */
 };
 
 struct breaker {
@@ -34,13 +42,15 @@ struct breaker {
 	enum breaker_state state;
 	uint32_t n_broken; /* in a row */
 	uint32_t n_failed; /* different entries in a row */
-	struct entryid last_failed;
-	uint64_t cooldown_ms; /* of the next opening, or the current one */
+	struct entryid last_failed, tried;
+	pid_t last_broken_pid;
+	uint64_t cooldown_ms;
 	uint64_t n_successes;
 	struct breaker_met met[BREAKER_MET_MAX]; /* ring */
 	uint32_t next_met;
 };
 
+/* The settings outlive it. */
 void breaker_init(struct breaker *b, const struct breaker_settings *settings);
 
 static inline bool breaker_is_closed(const struct breaker *b)
@@ -48,32 +58,25 @@ static inline bool breaker_is_closed(const struct breaker *b)
 	return b->state == BREAKER_CLOSED;
 }
 
-/* A run succeeded. True when that closes the breaker. */
-bool breaker_success(struct breaker *b);
+/*
+ * Takes the verdict on an entry into account, and corrects it: a failed try is not charged, and an
+ * entry that meets a broken handler for the second time, when others have succeeded meanwhile, is
+ * to blame itself.
+ */
+enum breaker_change breaker_verdict(struct breaker *b, struct entryid id, struct outcome *o);
 
-/* An entry failed on its own account. True when that opens the breaker, or ends a try. */
-bool breaker_failure(struct breaker *b, struct entryid id);
+/* A broken event without an entry: a worker could not be started, or ended before it did anything.
+ */
+enum breaker_change breaker_no_worker(struct breaker *b);
 
-/* The handler is broken; `id` is the entry that met it, 0-0 for none. True as above. */
-bool breaker_broken(struct breaker *b, struct entryid id);
-
-/* Whether an entry that has met a broken handler is to blame itself: it did so before, and others
- * have succeeded in between. Ask before breaker_broken() tells of this time. */
-bool breaker_is_to_blame(const struct breaker *b, struct entryid id);
-
-/* For how long it stays open, counted from the call that opened it. */
 uint64_t breaker_cooldown_ms(const struct breaker *b);
-
-/* The cooldown is over. */
 void breaker_cooled(struct breaker *b);
 
-/* Whether this entry may be tried now: not the one that failed last, where there is another. */
+/* Whether this entry may be tried now: not the one that failed last, where there are others. */
 bool breaker_may_try(const struct breaker *b, struct entryid id, bool others);
+void breaker_try(struct breaker *b, struct entryid id);
 
-/* It is being tried. */
-void breaker_try(struct breaker *b);
-
-/* The try has ended without telling anything: the entry was given back, or lost. */
-void breaker_try_void(struct breaker *b);
+/* The entry that is being tried was lost to another: its run will tell nothing. */
+void breaker_lost(struct breaker *b, struct entryid id);
 
 #endif

@@ -151,14 +151,14 @@ static void on_timeout(struct ev_loop *ev, ev_timer *timer, int events)
 
 static void remember(struct run *r, const struct verdict_line *v)
 {
-	struct outcome said = verdict_line_outcome(v, &r->execs->common->reason);
+	struct outcome *said = &r->said;
 
 	if (r->has_said || r->cause == KILL_TIMEOUT)
 		return;
+	verdict_line_outcome(v, &r->execs->common->reason, said);
 	buf_clear(&r->reason);
-	buf_append(&r->reason, said.detail.data, said.detail.len);
-	said.detail = buf_slice(&r->reason);
-	r->said = said;
+	buf_append(&r->reason, said->detail.data, said->detail.len);
+	said->detail = buf_slice(&r->reason);
 	r->has_said = true;
 }
 

@@ -60,20 +60,20 @@ static void settle(struct worker *w, struct held_slot *slot, const struct outcom
 	worker_settle(w, slot, o);
 }
 
-static struct outcome outcome_of(struct worker *w, const struct verdict_line *v)
+static void set_outcome(struct worker *w, const struct verdict_line *v, struct outcome *o)
 {
-	struct outcome o = verdict_line_outcome(v, &w->common->reason);
-
-	o.pid = w->child.pid;
-	o.stderr_tail = output_tail(&w->child.output);
-	return o;
+	verdict_line_outcome(v, &w->common->reason, o);
+	o->pid = w->child.pid;
+	o->stderr_tail = output_tail(&w->child.output);
 }
 
 static void obey_verdict(struct worker *w, const struct verdict_line *v)
 {
-	struct outcome o = outcome_of(w, v);
-	bool all = for_each_named(w, v, &o, settle);
+	struct outcome o;
+	bool all;
 
+	set_outcome(w, v, &o);
+	all = for_each_named(w, v, &o, settle);
 	/* What it printed so far was about entries that are settled. */
 	if (!w->held.n || !w->common->settings->parallel)
 		output_tail_clear(&w->child.output);
@@ -128,12 +128,13 @@ static void obey_retire(struct worker *w)
 
 static void obey_broken(struct worker *w, const struct verdict_line *v)
 {
-	struct outcome o = outcome_of(w, v);
 	uint32_t before = w->held.n;
+	struct outcome o;
 
 	if (w->broke)
 		return;
 	w->broke = true;
+	set_outcome(w, v, &o);
 	for (uint32_t n = w->held.first; n != w->held.last; n++) {
 		struct held_slot *slot = held_numbered(&w->held, n);
 

@@ -25,25 +25,29 @@ enum shape {
 
 struct row {
 	const char *word;
+	size_t len;
 	enum shape shape;
 	enum verdict verdict; /* of terminal verbs */
 	enum failure failure;
 	bool terminal, charged;
 };
 
+#define WORD(text) .word = text, .len = sizeof(text) - 1
+#define ENDS(v, f) .terminal = true, .verdict = v, .failure = f
+
 static const struct row rows[VERB_COUNT] = {
-	[VERB_OK] = { "ok", SHAPE_TAGS, VERDICT_OK, FAILURE_NONE, .terminal = true },
-	[VERB_RETRY] = { "retry", SHAPE_DELAY, VERDICT_RETRY, FAILURE_RETRY, .terminal = true,
+	[VERB_OK] = { WORD("ok"), SHAPE_TAGS, ENDS(VERDICT_OK, FAILURE_NONE) },
+	[VERB_RETRY] = { WORD("retry"), SHAPE_DELAY, ENDS(VERDICT_RETRY, FAILURE_RETRY),
 	    .charged = true },
-	[VERB_DEAD] = { "dead", SHAPE_REASON, VERDICT_DEAD, FAILURE_RETRY, .terminal = true,
+	[VERB_DEAD] = { WORD("dead"), SHAPE_REASON, ENDS(VERDICT_DEAD, FAILURE_RETRY),
 	    .charged = true },
-	[VERB_DROP] = { "drop", SHAPE_REASON, VERDICT_DROP, FAILURE_NONE, .terminal = true },
-	[VERB_RELEASE] = { "release", SHAPE_TAGS, VERDICT_RELEASE, FAILURE_NONE, .terminal = true },
-	[VERB_WORKING] = { .word = "working", .shape = SHAPE_TAGS },
-	[VERB_READY] = { .word = "ready", .shape = SHAPE_BARE },
-	[VERB_PAUSE] = { .word = "pause", .shape = SHAPE_DURATION },
-	[VERB_RETIRE] = { .word = "retire", .shape = SHAPE_BARE },
-	[VERB_BROKEN] = { "broken", SHAPE_TEXT, VERDICT_BROKEN, FAILURE_BROKEN, .terminal = true },
+	[VERB_DROP] = { WORD("drop"), SHAPE_REASON, ENDS(VERDICT_DROP, FAILURE_NONE) },
+	[VERB_RELEASE] = { WORD("release"), SHAPE_TAGS, ENDS(VERDICT_RELEASE, FAILURE_NONE) },
+	[VERB_WORKING] = { WORD("working"), SHAPE_TAGS },
+	[VERB_READY] = { WORD("ready"), SHAPE_BARE },
+	[VERB_PAUSE] = { WORD("pause"), SHAPE_DURATION },
+	[VERB_RETIRE] = { WORD("retire"), SHAPE_BARE },
+	[VERB_BROKEN] = { WORD("broken"), SHAPE_TEXT, ENDS(VERDICT_BROKEN, FAILURE_BROKEN) },
 };
 
 static bool is_space(char c)
@@ -70,6 +74,8 @@ static struct slice take_word(struct slice *s)
 {
 	struct slice word = { .data = s->data };
 
+	if (!s->len)
+		return word;
 	while (word.len < s->len && !is_space(s->data[word.len]))
 		word.len++;
 	s->data += word.len;
@@ -173,17 +179,22 @@ static int parse_rest(struct slice rest, enum tag_rule rule, struct verdict_line
 	return 0;
 }
 
+static enum verb find_verb(struct slice word)
+{
+	unsigned v = 0;
+
+	while (v < VERB_COUNT &&
+	       (word.len != rows[v].len || memcmp(word.data, rows[v].word, word.len)))
+		v++;
+	return (enum verb)v;
+}
+
 int verdict_line_parse(struct slice line, enum tag_rule rule, struct verdict_line *ret)
 {
 	struct verdict_line v = { 0 };
-	struct slice word;
 
 	trim_end(&line);
-	word = take_word(&line);
-	for (v.verb = 0; v.verb < VERB_COUNT; v.verb++) {
-		if (slice_is(word, rows[v.verb].word))
-			break;
-	}
+	v.verb = find_verb(take_word(&line));
 	if (v.verb == VERB_COUNT || parse_rest(line, rule, &v))
 		return -EINVAL;
 	*ret = v;
@@ -203,17 +214,19 @@ struct slice verdict_reason(struct slice raw, struct buf *scratch)
 	return buf_slice(scratch);
 }
 
-struct outcome verdict_line_outcome(const struct verdict_line *v, struct buf *scratch)
+void verdict_line_outcome(const struct verdict_line *v, struct buf *scratch,
+    struct outcome *ret_outcome)
 {
 	const struct row *row = &rows[v->verb];
 
-	return (struct outcome){
+	*ret_outcome = (struct outcome){
 		.verdict = row->verdict,
 		.failure = row->failure,
 		.charged = row->charged,
 		.has_delay = v->has_delay,
 		.delay_ms = v->delay_ms,
 		.exit_status = -1,
-		.detail = v->reason.len ? verdict_reason(v->reason, scratch) : v->reason,
 	};
+	if (v->reason.len)
+		ret_outcome->detail = verdict_reason(v->reason, scratch);
 }

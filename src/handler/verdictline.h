@@ -65,6 +65,7 @@ bool verb_is_terminal(enum verb v);
 
 /* The outcome of a terminal verb; what is known of the process is left empty. The detail is as in
  * verdict_reason(). */
-struct outcome verdict_line_outcome(const struct verdict_line *v, struct buf *scratch);
+void verdict_line_outcome(const struct verdict_line *v, struct buf *scratch,
+    struct outcome *ret_outcome);
 
 #endif

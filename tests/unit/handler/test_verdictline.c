@@ -200,7 +200,7 @@ static void test_outcomes(void **state)
 		assert_int_equal(verdict_line_parse(slice_of(outcomes[i].line), TAGS_REQUIRED, &v),
 		    0);
 		assert_true(verb_is_terminal(v.verb));
-		o = verdict_line_outcome(&v, &scratch);
+		verdict_line_outcome(&v, &scratch, &o);
 		assert_int_equal(o.verdict, outcomes[i].verdict);
 		assert_int_equal(o.failure, outcomes[i].failure);
 		assert_int_equal(o.charged, outcomes[i].charged);
