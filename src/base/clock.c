@@ -13,12 +13,12 @@ static uint64_t now_us(clockid_t id)
 
 uint64_t clock_mono_us(void)
 {
-	return now_us(CLOCK_MONOTONIC);
+	return now_us(CLOCK_BOOTTIME);
 }
 
 uint64_t clock_mono_ms(void)
 {
-	return now_us(CLOCK_MONOTONIC) / 1000;
+	return now_us(CLOCK_BOOTTIME) / 1000;
 }
 
 uint64_t clock_wall_ms(void)

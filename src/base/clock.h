@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only place that asks what time it is. Deadlines, leases and delays use the monotonic clock;
- * wall time is for people and for records.
+ * The only place that asks what time it is. Deadlines, leases and delays use the monotonic clock,
+ * which here goes on while the machine is suspended: the server's does too, and leases run out by
+ * it. Wall time is for people and for records.
  */
 #ifndef SLUICED_BASE_CLOCK_H
 #define SLUICED_BASE_CLOCK_H

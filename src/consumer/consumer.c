@@ -220,6 +220,14 @@ void consumer_end_runs(struct consumer *c)
 		pool_kill(c->pool);
 }
 
+void consumer_stalled(struct consumer *c, uint64_t gap_ms)
+{
+	if (gap_ms <= c->settings->claim.min_idle_ms / 3 || !server_is_up(c->host->server))
+		return;
+	for (size_t i = 0; i < c->n_streams; i++)
+		lease_renew_all(&c->streams[i]);
+}
+
 bool consumer_runs_are_over(const struct consumer *c)
 {
 	return c->pool_drained;

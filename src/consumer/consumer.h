@@ -46,6 +46,9 @@ void consumer_drain(struct consumer *c);
 /* While draining: ends the runs that are left (SIGTERM, kill_grace, SIGKILL). */
 void consumer_end_runs(struct consumer *c);
 
+/* The loop stood still for that long: leases may have run out, and are looked after first. */
+void consumer_stalled(struct consumer *c, uint64_t gap_ms);
+
 bool consumer_runs_are_over(const struct consumer *c);
 bool consumer_is_drained(const struct consumer *c);
 

@@ -183,7 +183,7 @@ struct outcome ending_of_worker(const struct worker_end *w, struct ending_text *
 		[KILL_START] = ", killed because it did not say ready",
 		[KILL_OVERDUE] = ", killed because it did not leave",
 	};
-	struct ending_text how;
+	struct ending_text how = { "" };
 
 	ending_describe(w->end.wait_status, &how);
 	snprintf(text->text, sizeof(text->text), "%.40s%s", how.text, why[w->end.cause]);

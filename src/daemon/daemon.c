@@ -224,6 +224,29 @@ static void on_step(struct ev_loop *ev, ev_timer *w, int events)
 		give_up(d);
 }
 
+static void on_stall(void *owner, uint64_t gap_ms)
+{
+	struct daemon *d = owner;
+	struct log_fields fields = { .duration_ms = log_number(gap_ms) };
+
+	log_event(LEVEL_WARNING, EVENT_STALLED, &fields, "the daemon stood still for %llu ms",
+	    (unsigned long long)gap_ms);
+	for (size_t i = 0; i < d->n_consumers; i++)
+		consumer_stalled(d->consumers[i], gap_ms);
+}
+
+/* A third of the shortest lease: longer than that, and others may have taken what is ours. */
+static uint64_t stall_threshold_ms(const struct config *config)
+{
+	uint64_t shortest_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < config->n_consumers; i++) {
+		if (config->consumers[i].claim.min_idle_ms < shortest_ms)
+			shortest_ms = config->consumers[i].claim.min_idle_ms;
+	}
+	return shortest_ms / 3;
+}
+
 static void make_hosts(struct daemon *d)
 {
 	const struct daemon_settings *settings = &d->config->daemon;
@@ -272,6 +295,7 @@ static void start(struct daemon *d)
 	for (size_t i = 0; i < d->n_consumers; i++)
 		consumer_start(d->consumers[i]);
 	server_open(d->server);
+	loop_watch_stalls(d->loop, stall_threshold_ms(config), on_stall, d);
 	ev_init(&d->step, on_step);
 	d->step.data = d;
 	loop_timer_in(d->loop, &d->step, READY_LOOK_MS);

@@ -133,16 +133,15 @@ static bool read_output(struct child *c, struct tube *t)
 /* One poll() instead of two read()s that mostly find nothing. */
 static void read_what_was_printed(struct child *c)
 {
-	struct tube *out = on_stdout(c) ? NULL : &c->out;
 	struct pollfd ask[2] = {
-		{ .fd = out ? out->io.fd : -1, .events = POLLIN },
+		{ .fd = on_stdout(c) ? -1 : c->out.io.fd, .events = POLLIN },
 		{ .fd = c->err.io.fd, .events = POLLIN },
 	};
 
 	if (poll(ask, 2, 0) <= 0)
 		return;
 	if (ask[0].revents)
-		read_output(c, out);
+		read_output(c, &c->out);
 	if (ask[1].revents)
 		read_output(c, &c->err);
 }

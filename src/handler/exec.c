@@ -81,7 +81,7 @@ static void give_back(struct run *r, struct list *from, const struct outcome *o)
 static void finish(struct run *r)
 {
 	struct common *common = r->execs->common;
-	struct ending_text text;
+	struct ending_text text = { "" };
 	struct ending end;
 	struct outcome o;
 
@@ -307,7 +307,7 @@ static void on_fail(struct deferred *d)
 
 	while (!list_empty(&x->unstarted)) {
 		struct run *r = container_of(list_first(&x->unstarted), struct run, node);
-		struct ending_text text;
+		struct ending_text text = { "" };
 		struct outcome o = ending_of_no_start(r->start_error, &text);
 
 		if (spawn_error_is_temporary(r->start_error)) {

@@ -184,7 +184,7 @@ static enum verb find_verb(struct slice word)
 	unsigned v = 0;
 
 	while (v < VERB_COUNT &&
-	       (word.len != rows[v].len || memcmp(word.data, rows[v].word, word.len)))
+	       (word.len != rows[v].len || memcmp(word.data, rows[v].word, word.len) != 0))
 		v++;
 	return (enum verb)v;
 }

@@ -210,7 +210,7 @@ static uint32_t count_read(const struct held *h, uint64_t read_to)
 static bool give_back(struct worker *w, const struct worker_end *end, uint64_t read_to)
 {
 	const struct held_slot *oldest = held_oldest(&w->held);
-	struct ending_text text;
+	struct ending_text text = { "" };
 	bool told_broken = false;
 
 	for (uint32_t n = w->held.first; n != w->held.last; n++) {
@@ -256,7 +256,7 @@ static uint64_t restart_delay_ms(struct worker *w, bool well)
 static void log_end(const struct worker *w, const struct worker_end *end, uint64_t delay_ms)
 {
 	struct log_fields fields = common_log_fields(w->common, w->child.pid);
-	struct ending_text text;
+	struct ending_text text = { "" };
 	int status = end->end.wait_status;
 	bool expected = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !end->n_read;
 
@@ -294,7 +294,7 @@ static struct worker_end describe_end(const struct worker *w, uint64_t read_to)
 /* The breaker hears of every broken worker once, whether it had entries or not. */
 static void tell_if_broken(struct worker *w, const struct worker_end *end)
 {
-	struct ending_text text;
+	struct ending_text text = { "" };
 	struct outcome o = ending_of_worker(end, &text);
 
 	if (!w->broke && !w->common->draining && ending_is_broken(end))
@@ -367,7 +367,7 @@ static void begin_service(struct worker *w, int input)
 static void could_not_start(struct worker *w, int error)
 {
 	uint64_t delay_ms = backoff_next_ms(&w->backoff, 0);
-	struct ending_text text;
+	struct ending_text text = { "" };
 	struct outcome o = ending_of_no_start(error, &text);
 
 	common_log_start_failure(w->common, error, delay_ms);

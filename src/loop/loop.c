@@ -22,6 +22,10 @@ struct loop {
 	ev_timer again; /* due at once: keeps the loop awake while deferred work is left */
 	struct list deferred;
 	uint64_t now_ms;
+	ev_timer heartbeat; /* a quiet loop must come round, too, to be known as alive */
+	uint64_t stall_ms;
+	stall_fn *on_stall;
+	void *stall_owner;
 	char scratch[LOOP_SCRATCH_BYTES];
 };
 
@@ -54,9 +58,21 @@ static void on_before_sleep(struct ev_loop *ev, ev_prepare *w, int events)
 
 static void on_after_sleep(struct ev_loop *ev, ev_check *w, int events)
 {
+	struct loop *l = w->data;
+	uint64_t gap_ms = clock_mono_ms() - l->now_ms;
+
 	(void)ev;
 	(void)events;
-	((struct loop *)w->data)->now_ms = clock_mono_ms();
+	l->now_ms += gap_ms;
+	if (l->on_stall && gap_ms > l->stall_ms)
+		l->on_stall(l->stall_owner, gap_ms);
+}
+
+static void on_heartbeat(struct ev_loop *ev, ev_timer *w, int events)
+{
+	(void)ev;
+	(void)w;
+	(void)events;
 }
 
 static void on_again(struct ev_loop *ev, ev_timer *w, int events)
@@ -78,6 +94,7 @@ struct loop *loop_new(void)
 	list_init(&l->deferred);
 	l->now_ms = clock_mono_ms();
 	ev_timer_init(&l->again, on_again, 0., 0.);
+	ev_init(&l->heartbeat, on_heartbeat);
 	ev_prepare_init(&l->before_sleep, on_before_sleep);
 	l->before_sleep.data = l;
 	ev_prepare_start(l->ev, &l->before_sleep);
@@ -95,6 +112,7 @@ void loop_free(struct loop *l)
 		return;
 	run_deferred(l);
 	ev_timer_stop(l->ev, &l->again);
+	ev_timer_stop(l->ev, &l->heartbeat);
 	ev_prepare_stop(l->ev, &l->before_sleep);
 	ev_check_stop(l->ev, &l->after_sleep);
 	ev_loop_destroy(l->ev);
@@ -132,6 +150,18 @@ void loop_undefer(struct loop *l, struct deferred *d)
 uint64_t loop_now_ms(const struct loop *l)
 {
 	return l->now_ms;
+}
+
+void loop_watch_stalls(struct loop *l, uint64_t threshold_ms, stall_fn *on_stall, void *owner)
+{
+	double beat = (double)threshold_ms / 2000.;
+
+	l->stall_ms = threshold_ms;
+	l->on_stall = on_stall;
+	l->stall_owner = owner;
+	ev_timer_stop(l->ev, &l->heartbeat);
+	ev_timer_set(&l->heartbeat, beat, beat);
+	ev_timer_start(l->ev, &l->heartbeat);
 }
 
 void loop_timer_in(struct loop *l, ev_timer *timer, uint64_t delay_ms)

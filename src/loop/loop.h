@@ -42,6 +42,13 @@ void loop_undefer(struct loop *l, struct deferred *d);
 /* Monotonic time as of this turn. */
 uint64_t loop_now_ms(const struct loop *l);
 
+/*
+ * Calls on_stall, before anything else in that turn, when the loop has not come round for longer
+ * than threshold_ms: the process was stopped, the machine suspended, or a callback took that long.
+ */
+typedef void stall_fn(void *owner, uint64_t gap_ms);
+void loop_watch_stalls(struct loop *l, uint64_t threshold_ms, stall_fn *on_stall, void *owner);
+
 /* Starts (or restarts) a one-shot timer that is due in delay_ms from now. */
 void loop_timer_in(struct loop *l, ev_timer *timer, uint64_t delay_ms);
 

@@ -362,6 +362,11 @@ static void test_all_that_time_out_together_are_charged(void **state)
 	harness_done(h);
 }
 
+static void loop_stays_still(unsigned ms)
+{
+	usleep(1000 * ms);
+}
+
 /* A verdict that has been waiting while the loop stood still is believed before the clock. */
 static void test_stalled_loop_charges_nobody(void **state)
 {
@@ -376,7 +381,7 @@ static void test_stalled_loop_charges_nobody(void **state)
 		harness_wait_all(h);
 	harness_offer(h, "sleep 0.1; " OK);
 	harness_turn(h, 20);
-	usleep(600000);
+	loop_stays_still(600);
 	harness_wait_all(h);
 	assert_outcome(&h->handed[1], VERDICT_OK, FAILURE_NONE, false);
 	harness_done(h);
