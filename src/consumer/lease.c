@@ -90,6 +90,15 @@ static void renewed(struct stream *s, const struct id_batch *b, const struct rep
 	arrival_want_turn(s);
 }
 
+/* Not at once again: what the server refuses now it will refuse in a moment. */
+static void refused(struct stream *s, const struct reply *r)
+{
+	uint64_t tick_ms = interval_ms(s) / 4;
+
+	if (stream_redis_error(s, "renewing leases", r) != REDIS_NOSCRIPT)
+		loop_timer_in(stream_loop(s), &s->lease.timer, tick_ms);
+}
+
 static void on_renew_reply(void *owner, void *request, const struct reply *r)
 {
 	struct stream *s = owner;
@@ -98,7 +107,7 @@ static void on_renew_reply(void *owner, void *request, const struct reply *r)
 	if (s->lease.n_asked)
 		s->lease.n_asked--;
 	if (r && reply_is_error(r))
-		stream_redis_error(s, "renewing leases", r);
+		refused(s, r);
 	else if (r)
 		renewed(s, b, r);
 	free(b);

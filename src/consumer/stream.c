@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "core/origin.h"
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_LONGEST_MS = 10000 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_LONGEST_MS = 10000, ERROR_LOG_MS = 10000 };
 
 static char *dead_letters_name(const struct consumer_settings *settings, const char *stream)
 {
@@ -103,22 +103,39 @@ struct log_fields entry_log_fields(const struct stream *s, const struct entry *e
 	return fields;
 }
 
+/* The same error, again and again, is worth a line now and then. */
+static bool worth_a_line(struct stream *s, enum redis_error class)
+{
+	uint64_t held_back;
+
+	if (class != s->last_error)
+		s->error_log = (struct log_limit){ 0 };
+	s->last_error = class;
+	return log_limit_pass(&s->error_log, stream_now_ms(s), ERROR_LOG_MS, &held_back);
+}
+
+static void log_redis_error(struct stream *s, const char *what, const struct reply *r,
+    enum redis_error class)
+{
+	bool needs_person = class == REDIS_AUTH || class == REDIS_WRONGTYPE;
+	struct log_fields fields = stream_log_fields(s);
+
+	if (worth_a_line(s, class))
+		log_event(needs_person ? LEVEL_ERROR : LEVEL_WARNING, EVENT_REDIS_ERROR, &fields,
+		    "%s: %.*s", what, (int)r->text.len, r->text.data);
+}
+
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r)
 {
 	enum redis_error class = redis_error_class(r->text);
-	struct log_fields fields = stream_log_fields(s);
 
 	s->consumer->stats.redis_errors++;
-	if (class == REDIS_NOSCRIPT) {
+	if (class == REDIS_NOSCRIPT)
 		server_scripts_forgotten(stream_server(s));
-		return class;
-	}
-	if (class == REDIS_NOGROUP) {
+	else if (class == REDIS_NOGROUP)
 		group_vanished(s, r);
-		return class;
-	}
-	log_event(class == REDIS_AUTH || class == REDIS_WRONGTYPE ? LEVEL_ERROR : LEVEL_WARNING,
-	    EVENT_REDIS_ERROR, &fields, "%s: %.*s", what, (int)r->text.len, r->text.data);
+	else
+		log_redis_error(s, what, r, class);
 	if (class == REDIS_READONLY)
 		server_drop(stream_server(s), "the server is no primary any more");
 	return class;

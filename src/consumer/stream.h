@@ -131,6 +131,8 @@ struct stream {
 	char *name;
 	char *dead_letters; /* NULL: off */
 	struct entryset entries;
+	struct log_limit error_log;
+	enum redis_error last_error;
 	struct list_node ready_node; /* on the consumer's list of streams with READY entries */
 
 	struct group group;
@@ -186,8 +188,8 @@ struct log_fields stream_log_fields(const struct stream *s);
 struct log_fields entry_log_fields(const struct stream *s, const struct entry *e,
     struct entryid_text *text);
 
-/* A row in the statistics and a line in the log for an error reply, and its class. What repeats is
- * the caller's to limit. */
+/* Counts and logs an error reply, does what follows from its class for the stream as a whole, and
+ * returns the class. */
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r);
 
 /* For commands whose answer does not matter. */

@@ -28,8 +28,7 @@ static struct numbers *write_numbers(const struct deadletter *d, struct buf *scr
 	buf_clear(scratch);
 	/* All of the scratch is reserved at once: it must not move afterwards. A byte of stderr
 	 * becomes four at most (\xNN). */
-	n = (struct numbers *)(void *)buf_reserve(
-	    scratch, sizeof(*n) + 4 * d->stderr_tail.len + 1);
+	n = (struct numbers *)(void *)buf_reserve(scratch, sizeof(*n) + 4 * d->stderr_tail.len + 1);
 	buf_added(scratch, sizeof(*n));
 	snprintf(n->meta, sizeof(n->meta), "%d", DEADLETTER_PAIRS);
 	snprintf(n->attempts, sizeof(n->attempts), "%u", d->attempts);
@@ -39,8 +38,8 @@ static struct numbers *write_numbers(const struct deadletter *d, struct buf *scr
 	return n;
 }
 
-void deadletter_pairs(
-    const struct deadletter *d, struct buf *scratch, struct slice pairs[2 * DEADLETTER_PAIRS])
+void deadletter_pairs(const struct deadletter *d, struct buf *scratch,
+    struct slice pairs[2 * DEADLETTER_PAIRS])
 {
 	struct numbers *n = write_numbers(d, scratch);
 	size_t stderr_at = buf_len(scratch);

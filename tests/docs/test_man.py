@@ -48,11 +48,11 @@ def resolved(schema, root):
 
 
 def option_keys():
-    """Below their section, as the man page has them: url, retry.max_delay, …"""
+    """As the man page has them: redis.url, daemon.instance, and a consumer's without its name."""
     schema = json.loads(said_by("--print-schema"))
     for path in leaves(resolved(schema, schema)):
         section, _, key = path.partition(".")
-        yield key.removeprefix("*.") if section in ("consumers", "defaults") else key
+        yield key.removeprefix("*.") if section in ("consumers", "defaults") else path
 
 
 def words_of_x_macro(path, macro):

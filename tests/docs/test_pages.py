@@ -122,7 +122,7 @@ class Protocol(unittest.TestCase):
 
     def test_every_verb_has_its_line(self):
         rows = re.search(r"rows\[VERB_COUNT\] = \{(.*?)\n\};", read("src/handler/verdictline.c"), re.S).group(1)
-        verbs = re.findall(r'\{ (?:\.word = )?"(\w+)"', rows)
+        verbs = re.findall(r'WORD\("(\w+)"\)', rows)
         table = re.search(r"## Verdict lines\n(.*?)\n\n\*", read(PROTOCOL), re.S).group(1)
         self.assertEqual(sorted(re.findall(r"^\| `(\w+)", table, re.M)), sorted(verbs))
 

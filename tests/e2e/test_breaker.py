@@ -90,6 +90,18 @@ class Breaker(WorkerCase):
         self.add("t")
         self.wait_settled("t")
 
+    def test_unproven_death_charges_nobody(self):
+        daemon = self.start_worker("for entry in entries():\n"
+                                   "    record(attempt=entry['attempt'])\n"
+                                   "    if not is_open('go'): sys.exit(9)\n"
+                                   "    say('ok', entry['tag'])\n", {"breaker.failures": 3, "claim.min_idle": "1s"})
+        self.add()
+        daemon.wait_for_event("breaker_open")
+        self.open_gate()
+        self.wait_settled(seconds=30)
+        self.assertEqual({r["attempt"] for r in self.records()}, {1})
+        self.assertEqual(self.dead(), [])
+
 
 class OneBadEntry(Case):
     def test_entry_that_breaks_the_handler_is_charged_once_others_succeed(self):

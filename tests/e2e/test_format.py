@@ -7,6 +7,7 @@ import json
 import time
 
 from harness import Case, WorkerCase, main
+from servers import wait_until
 
 KEYS = ["tag", "stream", "group", "consumer", "id", "attempt", "max_attempts", "deadline_ms", "more",
         "fields"]
@@ -164,6 +165,18 @@ class WorkerFormat(WorkerCase):
         for r in self.records():
             self.assertEqual(r["seen"], [True] * (len(r["seen"]) - 1) + [False])
         self.assertEqual(sum(len(r["seen"]) for r in self.records()), 100)
+
+    def test_last_line_never_says_more_while_the_pipe_is_full(self):
+        self.start_worker("for n, entry in enumerate(entries(), 1):\n"
+                          "    if n % 40 == 0: time.sleep(0.002)\n"
+                          "    say('ok', entry['tag'])\n"
+                          "    if not entry['more']: record(n=n)\n",
+                          {"handler.window": 300}, daemon={"log.level": "notice"})
+        value = "x" * 2000
+        for done in range(500, 4001, 500):
+            self.redis.connection.pipeline([("XADD", "s", "*", "v", value)] * 500)
+            self.wait_settled()
+            wait_until(lambda: self.records()[-1]["n"] == done, 5, "the last line says that none follows")
 
 
 if __name__ == "__main__":

@@ -73,18 +73,18 @@ struct fixture *fixture_new(void)
 	return f;
 }
 
-void fixture_tcp(struct fixture *f)
+void fixture_tcp(struct fixture *f, const char *host)
 {
 	fakeserver_stop(&f->server);
 	fakeserver_start(&f->server, f->loop, NULL);
 	free(f->settings.url.socket_path);
 	f->settings.url.socket_path = NULL;
-	f->settings.url.host = xstrdup("127.0.0.1");
+	f->settings.url.host = xstrdup(host);
 	f->settings.url.port = f->server.port;
 }
 
 /* Threads of cancelled lookups may have a file open for a while yet. */
-static void assert_descriptors_closed(size_t n_before)
+static void wait_descriptors_closed(size_t n_before)
 {
 	for (int i = 0; fixture_n_fds() > n_before; i++) {
 		assert_true(i < 5000);
@@ -106,7 +106,7 @@ void fixture_free(struct fixture *f)
 	redisurl_done(&f->settings.url);
 	rmdir(f->folder);
 	buf_done(&f->events);
-	assert_descriptors_closed(f->n_fds_before);
+	wait_descriptors_closed(f->n_fds_before);
 	free(f);
 }
 

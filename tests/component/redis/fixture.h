@@ -35,7 +35,7 @@ struct fixture {
 
 /* On a unix socket; fixture_tcp() changes that. */
 struct fixture *fixture_new(void);
-void fixture_tcp(struct fixture *f);
+void fixture_tcp(struct fixture *f, const char *host);
 
 /* Checks that no descriptor is left open, too. */
 void fixture_free(struct fixture *f);

@@ -143,6 +143,21 @@ static void test_failure_is_reported(void **state)
 	assert_int_equal(lookups[0].list.len, 0);
 }
 
+static void test_failure_of_a_cancelled_one(void **state)
+{
+	struct fixture *f = *state;
+	char name[400];
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	start(f, &lookups[0], name);
+	start(f, &lookups[1], name);
+	resolve_cancel(lookups[0].resolution);
+	fixture_run(f, one_is_done);
+	fixture_run_ms(f, 20);
+	assert_int_equal(lookups[0].n_done, 0);
+}
+
 static void test_many_half_of_them_cancelled(void **state)
 {
 	struct fixture *f = *state;
@@ -207,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_numeric),
 		cmocka_unit_test_setup_teardown(test_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failure_is_reported, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_failure_of_a_cancelled_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_half_of_them_cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_from_a_callback, setup, teardown),
 		cmocka_unit_test(test_freed_while_they_run),
