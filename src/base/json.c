@@ -5,6 +5,7 @@
  */
 #include "base/json.h"
 
+#include <assert.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -170,6 +171,7 @@ void json_append_lossy(struct buf *to, struct slice s)
 		s.data += n ? n : 1;
 		s.len -= n ? n : 1;
 	}
+	assert(clean.memory);
 	json_append_string(to, buf_slice(&clean));
 	buf_done(&clean);
 }

@@ -39,7 +39,7 @@ static inline bool list_listed(const struct list_node *n)
 
 static inline void list_insert_before(struct list *l, struct list_node *at, struct list_node *n)
 {
-	assert(!list_listed(n));
+	assert(!list_listed(n) && list_listed(at));
 	n->prev = at->prev;
 	n->next = at;
 	at->prev->next = n;

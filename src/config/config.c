@@ -6,6 +6,7 @@
  */
 #include "config/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -336,6 +337,7 @@ static char *directory_of(const char *path)
 
 static void loading_done(struct loading *l)
 {
+	assert(l->consumers || !l->config->n_consumers);
 	for (size_t i = 0; i < l->config->n_consumers; i++)
 		free(l->consumers[i].path);
 	free(l->consumers);

@@ -179,7 +179,7 @@ static struct anchor *begin_anchor(struct reader *r, const yaml_char_t *name)
 	a = find_anchor(r, name);
 	if (!a) {
 		a = xmalloc(sizeof(*a) + strlen((const char *)name) + 1);
-		a->name = strcpy(a->text, (const char *)name);
+		a->name = memcpy(a->text, name, strlen((const char *)name) + 1);
 		if (!tsearch(a, &r->anchors, compare_anchors))
 			abort();
 	}

@@ -15,6 +15,7 @@
  */
 #include "consumer/consumer.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -283,20 +284,18 @@ void consumer_log_summary(const struct consumer *c)
 {
 	const struct stats *t = &c->stats;
 	const size_t *in = c->totals.in;
+	size_t waiting = in[ENTRY_WAITING] + in[ENTRY_BEGINNING] + in[ENTRY_RELEASING];
+	uint64_t taken = t->read_claimed + t->read_recovered;
+	uint64_t dead = t->dead_rejected + t->dead_attempts + t->dead_trimmed + t->dead_oversize;
 	struct log_fields fields = { .consumer = c->settings->name, .group = c->settings->group };
 
 	log_event(LEVEL_NOTICE, EVENT_READY, &fields,
-	    "%s; held %zu (ready %zu, waiting %zu, running %zu, acking %zu, burying %zu); read "
-	    "%llu, "
-	    "claimed %llu, acknowledged %llu, retried %llu, dead-lettered %llu, released %llu",
+	    "%s; held %zu (ready %zu, waiting %zu, running %zu, acking %zu, burying %zu); "
+	    "read %" PRIu64 ", taken up %" PRIu64 ", acknowledged %" PRIu64 ", retried %" PRIu64
+	    ", dead-lettered %" PRIu64 ", released %" PRIu64,
 	    consumer_is_connected(c) ? "connected" : "not connected", c->totals.n_held,
-	    in[ENTRY_READY], in[ENTRY_WAITING] + in[ENTRY_BEGINNING] + in[ENTRY_RELEASING],
-	    in[ENTRY_RUNNING], in[ENTRY_ACKING], in[ENTRY_BURYING], (unsigned long long)t->read_new,
-	    (unsigned long long)(t->read_claimed + t->read_recovered), (unsigned long long)t->acked,
-	    (unsigned long long)t->verdict_retry,
-	    (unsigned long long)(t->dead_rejected + t->dead_attempts + t->dead_trimmed +
-	                         t->dead_oversize),
-	    (unsigned long long)t->released);
+	    in[ENTRY_READY], waiting, in[ENTRY_RUNNING], in[ENTRY_ACKING], in[ENTRY_BURYING],
+	    t->read_new, taken, t->acked, t->verdict_retry, dead, t->released);
 }
 
 void consumer_free(struct consumer *c)

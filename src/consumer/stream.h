@@ -251,7 +251,7 @@ void arrival_hand_over(struct consumer *c);
 
 /* ---- verdict.c: what comes back ---- */
 
-void verdict_arrived(void *consumer, struct entry *e, const struct outcome *o);
+void verdict_arrived(void *consumer, struct entry *e, const struct outcome *told);
 
 /* It belongs to another now, or to nobody: never ours to settle again. */
 void verdict_lease_lost(struct stream *s, struct entry *e, const char *to_whom);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/deadletter.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/text.h"
@@ -21,31 +22,29 @@ static void put_ms(char *out, size_t size, uint64_t ms)
 		out[0] = '\0';
 }
 
-static struct numbers *write_numbers(const struct deadletter *d, struct buf *scratch)
+static void write_numbers(struct numbers *n, const struct deadletter *d)
 {
-	struct numbers *n;
-
-	buf_clear(scratch);
-	/* All of the scratch is reserved at once: it must not move afterwards. A byte of stderr
-	 * becomes four at most (\xNN). */
-	n = (struct numbers *)(void *)buf_reserve(scratch, sizeof(*n) + 4 * d->stderr_tail.len + 1);
-	buf_added(scratch, sizeof(*n));
 	snprintf(n->meta, sizeof(n->meta), "%d", DEADLETTER_PAIRS);
 	snprintf(n->attempts, sizeof(n->attempts), "%u", d->attempts);
 	put_ms(n->first, sizeof(n->first), d->first_ms);
 	put_ms(n->last, sizeof(n->last), d->last_ms);
 	n->id = entryid_text(d->id);
-	return n;
 }
 
 void deadletter_pairs(const struct deadletter *d, struct buf *scratch,
     struct slice pairs[2 * DEADLETTER_PAIRS])
 {
-	struct numbers *n = write_numbers(d, scratch);
-	size_t stderr_at = buf_len(scratch);
+	struct numbers *n;
+	size_t stderr_at = sizeof(*n);
 
+	buf_clear(scratch);
+	buf_reserve(scratch, sizeof(*n));
+	buf_added(scratch, sizeof(*n));
 	text_append_printable(scratch, d->stderr_tail);
+	/* Only now: the buffer moves while it grows. */
 	n = (struct numbers *)(void *)buf_data(scratch);
+	assert(n);
+	write_numbers(n, d);
 	/* clang-format off */
 	const struct slice all[2 * DEADLETTER_PAIRS] = {
 		slice_of("sluice.meta"), slice_of(n->meta),

@@ -88,6 +88,7 @@ class Frozen(Case):
                             {"claim.min_idle": "1s", "consumer": "you"}, name="two")
         self.wait_records(2)
         first.signal(signal.SIGCONT)
+        first.wait_for_event("stalled")
         first.wait_for_event("lease_lost", entry_id=entry)
         self.assertEqual(self.pending()[entry][0], "you")
         self.open_gate("first")
