@@ -43,12 +43,13 @@ static void group_is_ready(struct stream *s)
 static void on_waiting_reply(void *owner, void *request, const struct reply *r)
 {
 	struct stream *s = owner;
-	struct log_fields fields = stream_log_fields(s);
+	struct log_fields fields;
 	struct entryid_text text;
 
 	(void)request;
 	if (!r)
 		return;
+	fields = stream_log_fields(s);
 	if (s->group.seen) {
 		log_event(LEVEL_WARNING, EVENT_GROUP_RECREATED, &fields,
 		    "the group had vanished; made again at %s, %lld entries in the stream",

@@ -303,6 +303,7 @@ static void start(struct daemon *d)
 
 static void stop(struct daemon *d)
 {
+	server_close(d->server);
 	for (size_t i = 0; i < d->n_consumers; i++)
 		consumer_free(d->consumers[i]);
 	free(d->consumers);

@@ -43,12 +43,21 @@ static void on_written(struct feed *f)
 	}
 }
 
+/* The pipe may become writable in the same turn in which lines were added, before its end. */
+static void end_batch(struct feed *f)
+{
+	if (f->says_more)
+		entryline_last(&f->out, f->len_after_more);
+	f->says_more = false;
+}
+
 static void write_out(struct feed *f)
 {
 	ssize_t n;
 
 	if (f->fd < 0)
 		return;
+	end_batch(f);
 	n = buf_len(&f->out) ? write(f->fd, buf_data(&f->out), buf_len(&f->out)) : 0;
 	if (n > 0) {
 		f->sent_bytes += (uint64_t)n;
@@ -73,10 +82,6 @@ static void on_turn_end(struct deferred *d)
 {
 	struct feed *f = container_of(d, struct feed, flush);
 
-	if (f->says_more) {
-		entryline_last(&f->out, f->len_after_more);
-		f->says_more = false;
-	}
 	if (!ev_is_active(&f->io))
 		write_out(f);
 }

@@ -483,13 +483,18 @@ uint64_t conn_n_losses(const struct conn *c)
 	return c->n_losses;
 }
 
+void conn_close(struct conn *c)
+{
+	close_socket(c);
+	c->state = CONN_DOWN;
+	answer_all_with_null(c);
+}
+
 void conn_free(struct conn *c)
 {
 	if (!c)
 		return;
-	close_socket(c);
-	c->state = CONN_DOWN;
-	answer_all_with_null(c);
+	conn_close(c);
 	waiting_done(&c->waiting);
 	free(c->client_name);
 	free(c);

@@ -83,6 +83,10 @@ void conn_drop_for_long(struct conn *c, const char *why);
 /* How often it was lost. */
 uint64_t conn_n_losses(const struct conn *c);
 
+/* Closes it for good: what is pending is answered with NULL, on_down is not called, and it does not
+ * connect again. Not from inside one of its own callbacks. */
+void conn_close(struct conn *c);
+
 /* Closes it. What is pending is answered with NULL; on_down is not called. Not from inside one of
  * its own callbacks. NULL is allowed. */
 void conn_free(struct conn *c);

@@ -6,23 +6,6 @@
 /* XNACK FATAL sets the highest count there is: more than fits, and runs are counted on from it. */
 enum { DELIVERIES_MAX = INT32_MAX };
 
-size_t reply_len(const struct reply *r)
-{
-	return r && r->type == REPLY_ARRAY ? r->array.len : 0;
-}
-
-const struct reply *reply_at(const struct reply *r, size_t i)
-{
-	return i < reply_len(r) ? &r->array.items[i] : NULL;
-}
-
-struct slice reply_text(const struct reply *r)
-{
-	if (r && (r->type == REPLY_TEXT || r->type == REPLY_STATUS || r->type == REPLY_ERROR))
-		return r->text;
-	return (struct slice){ "", 0 };
-}
-
 int64_t reply_integer(const struct reply *r)
 {
 	return r && r->type == REPLY_INTEGER ? r->integer : 0;

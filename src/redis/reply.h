@@ -42,9 +42,23 @@ static inline bool reply_is_error(const struct reply *r)
 	return r && r->type == REPLY_ERROR;
 }
 
-size_t reply_len(const struct reply *r);
-const struct reply *reply_at(const struct reply *r, size_t i);
-struct slice reply_text(const struct reply *r);
+static inline size_t reply_len(const struct reply *r)
+{
+	return r && r->type == REPLY_ARRAY ? r->array.len : 0;
+}
+
+static inline const struct reply *reply_at(const struct reply *r, size_t i)
+{
+	return i < reply_len(r) ? &r->array.items[i] : NULL;
+}
+
+static inline struct slice reply_text(const struct reply *r)
+{
+	if (r && (r->type == REPLY_TEXT || r->type == REPLY_STATUS || r->type == REPLY_ERROR))
+		return r->text;
+	return (struct slice){ "", 0 };
+}
+
 int64_t reply_integer(const struct reply *r);
 bool reply_is_status(const struct reply *r, const char *word);
 

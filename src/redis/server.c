@@ -115,6 +115,11 @@ void server_open(struct server *s)
 	conn_open(s->conn);
 }
 
+void server_close(struct server *s)
+{
+	conn_close(s->conn);
+}
+
 void server_free(struct server *s)
 {
 	if (!s)

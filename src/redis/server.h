@@ -38,6 +38,10 @@ struct server_user {
 
 struct server *server_new(struct redis_host *host, const char *client_name) MUST_CHECK;
 void server_open(struct server *s);
+
+/* Answers what is pending with NULL, while those who asked are still there, and connects no more.
+ */
+void server_close(struct server *s);
 void server_free(struct server *s);
 
 /* The user is told of every later change; it must leave before it dies. */
