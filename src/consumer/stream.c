@@ -38,6 +38,7 @@ void stream_init(struct stream *s, struct consumer *c, const char *name)
 	lease_init(s);
 	sweeper_init(s);
 	recovery_init(s);
+	name_check_init(s);
 }
 
 void stream_start(struct stream *s)
@@ -54,6 +55,7 @@ void stream_done(struct stream *s)
 	lease_done(s);
 	sweeper_done(s);
 	recovery_stop(s);
+	name_check_done(s);
 	pause_done(&s->group.pause, s);
 	settler_done(s);
 	entryset_done(&s->entries);

@@ -4,8 +4,8 @@
  * alone writes its struct:
  *
  *   reader.c  group.c  begin.c  settler.c (XACK)  undertaker.c (dead letters)  release.c
- *   lease.c  sweeper.c  recovery.c (our own pending list)  arrival.c (what comes in)  verdict.c
- * (what comes back)
+ *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  arrival.c (what comes in)
+ * verdict.c (what comes back)
  */
 #ifndef SLUICED_CONSUMER_STREAM_H
 #define SLUICED_CONSUMER_STREAM_H
@@ -110,6 +110,14 @@ struct sweeper {
 	struct log_limit refused_log;
 };
 
+enum name_state { NAME_UNKNOWN, NAME_WATCHED, NAME_IN_USE, NAME_OURS };
+
+struct name_check {
+	enum name_state state;
+	ev_timer timer;
+	uint64_t seen_at_ms;
+};
+
 /* Our own pending list compared with the table of held ids. */
 struct recovery {
 	ev_timer timer;
@@ -142,6 +150,7 @@ struct stream {
 	struct releaser releaser;
 	struct lease lease;
 	struct sweeper sweeper;
+	struct name_check name_check;
 	struct recovery recovery;
 	struct beginner beginner;
 };
@@ -333,6 +342,13 @@ void lease_renew_all(struct stream *s);
 /* Whether nothing but a renewal stands between e and being run. */
 bool lease_is_fresh(const struct stream *s, const struct entry *e);
 void lease_stop(struct stream *s);
+
+/* ---- name.c ---- */
+
+void name_check_init(struct stream *s);
+void name_check_done(struct stream *s);
+/* Before anything is taken up: nobody else works under our name. Goes on with recovery_start(). */
+void name_check_start(struct stream *s);
 
 /* ---- recovery.c ---- */
 

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Stalls of the loop are told; a second daemon with our name is noticed."""
+
+import signal
+import threading
+
+from harness import Case, main
+from servers import stays_true
+
+RECORD = "entry = json.load(sys.stdin)\nrecord(**{k: v for k, v in entry.items() if k != 'fields'})\n"
+
+
+class Stalled(Case):
+    def test_stall_is_told(self):
+        daemon = self.start(self.python(RECORD + "gate('go')\n"), {"claim.min_idle": "1s"})
+        self.add()
+        self.wait_records(1)
+        daemon.signal(signal.SIGSTOP)
+        stays_true(lambda: True, 1, "")
+        daemon.signal(signal.SIGCONT)
+        daemon.wait_for_event("stalled")
+        self.open_gate()
+        self.wait_settled()
+
+
+class Twins(Case):
+    """Redis before 7.2 notices a consumer when it is given something: a twin is seen where there is work."""
+
+    def trickle(self):
+        """An entry every now and then, until the test is over."""
+        over = threading.Event()
+        thread = threading.Thread(target=lambda: [self.add() for _ in iter(lambda: over.wait(0.05), True)])
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
+        return over
+
+    def test_second_daemon_with_the_same_name_is_refused(self):
+        first = self.start(self.python(RECORD))
+        over = self.trickle()
+        self.wait_records(3)
+        second = self.start(self.python("record(who='other')\n", "other"), name="two")
+        self.assertEqual(second.wait_for_event("name_in_use")["level"], "error")
+        seen = len(self.records())
+        self.wait_records(seen + 20)
+        self.assertEqual([r for r in self.records() if "who" in r], [])
+        over.set()
+        self.wait_settled()
+        first.stop()
+        second.wait_for_event("resumed")
+
+
+if __name__ == "__main__":
+    main()
