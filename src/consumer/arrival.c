@@ -162,6 +162,17 @@ void arrival_owned(struct stream *s, struct entryid id, uint32_t attempts, enum 
 	lease_watch(s);
 }
 
+void arrival_gone(struct stream *s, struct entryid id, uint32_t attempts)
+{
+	struct entry *e;
+
+	if (entryset_find(&s->entries, id))
+		return;
+	e = entryset_add_waiting(&s->entries, id, stream_now_ms(s));
+	set_up(s, e, SOURCE_CLAIMED, attempts);
+	verdict_trimmed(s, e);
+}
+
 /* Hands over the first READY entry of the stream; false when it cannot be now. */
 static bool hand_over_one(struct stream *s)
 {

@@ -4,8 +4,10 @@
  * before the hand-over. It checks that the entry is still ours and still there, writes the number
  * of the run into the group's delivery count, and brings the payload.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "consumer/look.h"
 #include "consumer/stream.h"
 #include "redis/command.h"
 
@@ -126,6 +128,42 @@ static struct id_batch *take_due(struct stream *s, uint32_t room)
 	return b;
 }
 
+static void begin_looked_at(struct stream *s, const struct look *l)
+{
+	struct entry *e = entryset_find(&s->entries, l->id);
+	char run[16];
+
+	if (!e || e->state != ENTRY_BEGINNING)
+		return;
+	switch (l->answer) {
+	case LOOK_OURS:
+		snprintf(run, sizeof(run), "%u", e->attempts + 1);
+		look_claim(s, l->id, 0, reply_ignored, NULL,
+		    (const char *const[]){ "RETRYCOUNT", run, NULL });
+		begun(s, e, l->asked_at_ms, l->fields);
+		break;
+	case LOOK_ANOTHERS:
+		verdict_lease_lost(s, e, "another consumer");
+		break;
+	case LOOK_NOBODYS:
+		verdict_lease_lost(s, e, "nobody");
+		break;
+	case LOOK_GONE:
+		verdict_trimmed(s, e);
+		break;
+	case LOOK_FAILED:
+		not_begun(s, e);
+		break;
+	}
+	begin_watch(s);
+}
+
+static void begin_without_script(struct stream *s, const struct id_batch *b)
+{
+	for (size_t i = 0; i < b->len; i++)
+		look_at(s, b->items[i].id, begin_looked_at);
+}
+
 static void send_begin(struct stream *s, struct id_batch *b)
 {
 	struct buf *out = server_script(stream_server(s), SCRIPT_BEGIN, 1, 2 + 2 * b->len);
@@ -156,10 +194,12 @@ static void begin_stream(struct stream *s, uint32_t room)
 {
 	struct id_batch *b = take_due(s, room < BATCH_MAX ? room : BATCH_MAX);
 
-	if (b->len)
+	if (b->len && server_may_script(stream_server(s))) {
 		send_begin(s, b);
-	else
-		free(b);
+		return;
+	}
+	begin_without_script(s, b);
+	free(b);
 }
 
 void begin_pump(struct consumer *c)

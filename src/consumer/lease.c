@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "consumer/look.h"
 #include "consumer/stream.h"
 #include "redis/command.h"
 
@@ -124,6 +125,29 @@ static int by_id(const void *a, const void *b)
 	return entryid_compare(*x, *y);
 }
 
+static void renew_looked_at(struct stream *s, const struct look *l)
+{
+	struct entry *e = entryset_find(&s->entries, l->id);
+
+	if (!e || e->state == ENTRY_ACKING || e->state == ENTRY_RELEASING)
+		return;
+	if (l->answer == LOOK_OURS) {
+		look_claim(s, l->id, 0, reply_ignored, NULL, (const char *const[]){ NULL });
+		entryset_freshen(&s->entries, e, l->asked_at_ms);
+		arrival_want_turn(s);
+	} else if (l->answer == LOOK_ANOTHERS) {
+		belongs_to_another(s, e);
+	} else if (l->answer == LOOK_GONE) {
+		verdict_trimmed(s, e);
+	}
+}
+
+static void renew_without_script(struct stream *s, const struct id_batch *b)
+{
+	for (size_t i = 0; i < b->len; i++)
+		look_at(s, b->items[i].id, renew_looked_at);
+}
+
 static void send_renewal(struct stream *s, struct id_batch *b)
 {
 	struct buf *out;
@@ -175,7 +199,12 @@ static void renew(struct stream *s)
 			return;
 		}
 		taken += b->len;
-		send_renewal(s, b);
+		if (server_may_script(stream_server(s))) {
+			send_renewal(s, b);
+			continue;
+		}
+		renew_without_script(s, b);
+		free(b);
 	}
 }
 

@@ -4,8 +4,10 @@
  * behind an entry are written back as they are in the table, so that what did not run does not
  * count.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "consumer/look.h"
 #include "consumer/stream.h"
 #include "redis/command.h"
 
@@ -53,15 +55,19 @@ static void on_release_reply(void *owner, void *request, const struct reply *r)
 
 /* For how long the entry shall look idle already, so that others wait out the rest of its delay;
  * the lease is the longest wait that can be expressed. */
-static void append_idle(struct buf *out, const struct stream *s, const struct entry *e)
+static uint64_t looks_idle_ms(const struct stream *s, const struct entry *e)
 {
 	uint64_t lease_ms = s->consumer->settings->claim.min_idle_ms;
 
+	return lease_ms > e->release_delay_ms ? lease_ms - e->release_delay_ms : 0;
+}
+
+static void append_idle(struct buf *out, const struct stream *s, const struct entry *e)
+{
 	if (!e->release_delay_ms)
 		command_text(out, "");
 	else
-		command_u64(out,
-		    lease_ms > e->release_delay_ms ? lease_ms - e->release_delay_ms : 0);
+		command_u64(out, looks_idle_ms(s, e));
 }
 
 static struct id_batch *take_unasked(struct stream *s)
@@ -79,6 +85,36 @@ static struct id_batch *take_unasked(struct stream *s)
 			break;
 	}
 	return b;
+}
+
+static void release_looked_at(struct stream *s, const struct look *l)
+{
+	struct entry *e = entryset_find(&s->entries, l->id);
+	char runs[16], idle[24];
+	bool at_once;
+
+	if (!e || e->state != ENTRY_RELEASING)
+		return;
+	e->asked = false;
+	if (l->answer == LOOK_FAILED)
+		return;
+	if (l->answer == LOOK_OURS) {
+		at_once = !e->release_delay_ms;
+		snprintf(runs, sizeof(runs), "%u", e->attempts);
+		snprintf(idle, sizeof(idle), "%llu", (unsigned long long)looks_idle_ms(s, e));
+		look_claim(s, l->id, 0, reply_ignored, NULL,
+		    (const char *const[]){ at_once ? "TIME" : "IDLE", at_once ? "0" : idle,
+		        "RETRYCOUNT", runs, NULL });
+		s->consumer->stats.released++;
+	}
+	entryset_forget(&s->entries, e);
+	sweeper_given_back(s);
+}
+
+static void release_without_script(struct stream *s, const struct id_batch *b)
+{
+	for (size_t i = 0; i < b->len; i++)
+		look_at(s, b->items[i].id, release_looked_at);
 }
 
 static void send_release(struct stream *s, struct id_batch *b)
@@ -106,10 +142,12 @@ void releaser_flush(struct stream *s)
 	    pause_is_on(&s->releaser.pause))
 		return;
 	b = take_unasked(s);
-	if (b->len)
+	if (b->len && server_may_script(stream_server(s))) {
 		send_release(s, b);
-	else
-		free(b);
+		return;
+	}
+	release_without_script(s, b);
+	free(b);
 }
 
 void releaser_reset(struct stream *s)

@@ -127,11 +127,34 @@ static void log_redis_error(struct stream *s, const char *what, const struct rep
 		    "%s: %.*s", what, (int)r->text.len, r->text.data);
 }
 
+/* NOPERM names the command that it is about: 'eval' or 'evalsha'. */
+static bool refuses_scripts(const struct reply *r, enum redis_error class)
+{
+	return class == REDIS_AUTH && memmem(r->text.data, r->text.len, "'eval", strlen("'eval"));
+}
+
+static void do_without_scripts(struct stream *s, const struct reply *r)
+{
+	struct log_fields fields = stream_log_fields(s);
+
+	if (!server_may_script(stream_server(s)))
+		return;
+	server_scripts_refused(stream_server(s));
+	log_event(LEVEL_WARNING, EVENT_REDIS_ERROR, &fields,
+	    "%.*s: plain commands are used instead of scripts; an entry that another claims in the "
+	    "round trip between look and deed may be taken back from it",
+	    (int)r->text.len, r->text.data);
+}
+
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r)
 {
 	enum redis_error class = redis_error_class(r->text);
 
 	s->consumer->stats.redis_errors++;
+	if (refuses_scripts(r, class)) {
+		do_without_scripts(s, r);
+		return REDIS_NOSCRIPT;
+	}
 	if (class == REDIS_NOSCRIPT)
 		server_scripts_forgotten(stream_server(s));
 	else if (class == REDIS_NOGROUP)

@@ -198,7 +198,7 @@ struct log_fields entry_log_fields(const struct stream *s, const struct entry *e
     struct entryid_text *text);
 
 /* Counts and logs an error reply, does what follows from its class for the stream as a whole, and
- * returns the class. */
+ * returns the class: REDIS_NOSCRIPT when the same can be tried again at once, by other means. */
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r);
 
 /* For commands whose answer does not matter. */
@@ -251,6 +251,9 @@ void arrival_begun(struct stream *s, struct entry *e, const struct reply *fields
 /* An id of which we have become the owner, with the runs behind it. */
 void arrival_owned(struct stream *s, struct entryid id, uint32_t attempts,
     enum entry_source source);
+
+/* A pending id that nobody can run any more: its data is gone. */
+void arrival_gone(struct stream *s, struct entryid id, uint32_t attempts);
 
 /* Puts the stream on the list of those with READY entries, if it has any. */
 void arrival_want_turn(struct stream *s);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "consumer/look.h"
 #include "consumer/stream.h"
 #include "redis/command.h"
 
@@ -135,6 +136,47 @@ static void append_rows(struct buf *out, const struct id_batch *b, const bool *a
 	}
 }
 
+static void on_plain_claim_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+	struct id_batch *b = request;
+
+	if (r && !reply_is_error(r))
+		each_id(s, b, r, claimed);
+	free(b);
+	consumer_wake(s->consumer);
+}
+
+/* One entry, as a batch of its own that tells how often it was delivered. */
+static void claim_looked_at(struct stream *s, const struct look *l)
+{
+	struct id_batch *b;
+
+	if (l->answer != LOOK_OURS && l->answer != LOOK_ANOTHERS && l->answer != LOOK_GONE)
+		return;
+	if (!sweep_is_stale(&l->row, settings_of(s)->min_idle_ms))
+		return;
+	/* Without its data it is taken up for the undertaker: XCLAIM would drop it. */
+	if (l->answer == LOOK_GONE) {
+		arrival_gone(s, l->id, l->row.deliveries);
+		return;
+	}
+	b = id_batch_new(s, 1);
+	b->len = 1;
+	b->items[0].id = l->id;
+	b->items[0].number = l->row.deliveries;
+	look_claim(s, l->id, settings_of(s)->min_idle_ms, on_plain_claim_reply, b,
+	    (const char *const[]){ NULL });
+}
+
+static void claim_without_script(struct stream *s, struct id_batch *b)
+{
+	for (size_t i = 0; i < b->len; i++)
+		look_at(s, b->items[i].id, claim_looked_at);
+	free(b);
+	go_on(s);
+}
+
 static void send_claim(struct stream *s, struct id_batch *b, const bool *apart)
 {
 	struct buf *out = server_script(stream_server(s), SCRIPT_CLAIM, s->dead_letters ? 2 : 1,
@@ -232,8 +274,10 @@ static void page_arrived(struct stream *s, const struct reply *rows)
 		goes_on = sweep_advance(&s->sweeper.sweep, reply_len(rows), PAGE_ROWS, c.last);
 	}
 	s->sweeper.sweep.active = goes_on && !s->sweeper.given_back;
-	if (c.batch->len) {
+	if (c.batch->len && server_may_script(stream_server(s))) {
 		send_claim(s, c.batch, c.apart);
+	} else if (c.batch->len) {
+		claim_without_script(s, c.batch);
 	} else {
 		free(c.batch);
 		go_on(s);

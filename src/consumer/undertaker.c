@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "consumer/look.h"
 #include "consumer/stream.h"
 #include "redis/command.h"
 
@@ -141,16 +142,42 @@ static struct burial *burial_new(struct stream *s, struct entry *e)
 	return b;
 }
 
+/* It is scripts that the server has forgotten, or refuses: there is another way. */
+static bool tells_of_scripts(struct stream *s, const struct reply *r)
+{
+	enum redis_error class = redis_error_class(r->text);
+
+	return (class == REDIS_NOSCRIPT || class == REDIS_AUTH) &&
+	       stream_redis_error(s, "dead-lettering", r) == REDIS_NOSCRIPT;
+}
+
 /* The server refused a command about an entry; true when the reply is good. */
 static bool reply_is_good(struct stream *s, const struct entry *e, const struct reply *r)
 {
 	if (r && !reply_is_error(r))
 		return true;
-	if (r && redis_error_class(r->text) == REDIS_NOSCRIPT)
-		stream_redis_error(s, "dead-lettering", r);
-	else if (r)
+	if (r && !tells_of_scripts(s, r))
 		refused(s, e, r->text);
 	return false;
+}
+
+static void on_last_ack_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+	struct entry *e = burial_over(s, request);
+
+	if (reply_is_good(s, e, r) && e)
+		buried(s, e, slice_of(dead_reason_word((enum dead_reason)e->dead_reason)));
+	settle_soon(s);
+}
+
+static void acknowledge(struct stream *s, struct entry *e)
+{
+	struct entryid_text id = entryid_text(e->id);
+
+	command_words(server_out(stream_server(s)), "XACK", s->name, s->origin.group, id.text,
+	    NULL);
+	server_expect(stream_server(s), on_last_ack_reply, s, burial_new(s, e));
 }
 
 static void on_added_reply(void *owner, void *request, const struct reply *r)
@@ -158,8 +185,12 @@ static void on_added_reply(void *owner, void *request, const struct reply *r)
 	struct stream *s = owner;
 	struct entry *e = burial_over(s, request);
 
-	if (reply_is_good(s, e, r) && e)
-		send_script(s, e, false);
+	if (reply_is_good(s, e, r) && e) {
+		if (server_may_script(stream_server(s)))
+			send_script(s, e, false);
+		else
+			acknowledge(s, e);
+	}
 	settle_soon(s);
 }
 
@@ -249,6 +280,37 @@ static void send_script(struct stream *s, struct entry *e, bool with_record)
 	server_expect(stream_server(s), on_bury_reply, s, burial_new(s, e));
 }
 
+static void bury_looked_at(struct stream *s, const struct look *l)
+{
+	struct entry *e = entryset_find(&s->entries, l->id);
+
+	s->undertaker.n_asked -= s->undertaker.n_asked > 0;
+	if (!e || e->state != ENTRY_BURYING)
+		return;
+	e->asked = false;
+	if (l->answer == LOOK_ANOTHERS || l->answer == LOOK_NOBODYS) {
+		verdict_lease_lost(s, e, l->answer == LOOK_NOBODYS ? "nobody" : "another consumer");
+	} else if (l->answer != LOOK_FAILED) {
+		if (l->answer == LOOK_GONE)
+			e->dead_reason = DEAD_TRIMMED;
+		if (s->dead_letters)
+			add_record(s, e, e->dead_reason == DEAD_TRIMMED ? NULL : l->fields);
+		else
+			acknowledge(s, e);
+	}
+}
+
+static void bury(struct stream *s, struct entry *e)
+{
+	if (server_may_script(stream_server(s))) {
+		send_script(s, e, true);
+		return;
+	}
+	e->asked = true;
+	s->undertaker.n_asked++;
+	look_at(s, e->id, bury_looked_at);
+}
+
 void undertaker_flush(struct stream *s)
 {
 	if (!server_is_up(stream_server(s)) || pause_is_on(&s->undertaker.pause))
@@ -259,7 +321,7 @@ void undertaker_flush(struct stream *s)
 		if (s->undertaker.n_asked >= ASKED_MAX)
 			return;
 		if (!e->asked)
-			send_script(s, e, true);
+			bury(s, e);
 	}
 }
 

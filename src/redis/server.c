@@ -48,6 +48,7 @@ struct server {
 	struct conn *conn;
 	struct list users;
 	struct loaded_script scripts[SCRIPT_COUNT];
+	bool scripts_refused;
 };
 
 static void on_loaded(void *owner, void *request, const struct reply *r)
@@ -76,6 +77,8 @@ static void on_up(void *owner)
 {
 	struct server *s = owner;
 
+	/* The ACL may have changed since. */
+	s->scripts_refused = false;
 	load_scripts(s);
 	list_foreach_safe(&s->users, node) {
 		struct server_user *u = container_of(node, struct server_user, node);
@@ -190,6 +193,16 @@ void server_scripts_forgotten(struct server *s)
 	/* Calls that were on their way together fail together: the first one has them loaded. */
 	if (server_is_up(s) && is_any_loaded(s))
 		load_scripts(s);
+}
+
+bool server_may_script(const struct server *s)
+{
+	return !s->scripts_refused;
+}
+
+void server_scripts_refused(struct server *s)
+{
+	s->scripts_refused = true;
 }
 
 void server_drop(struct server *s, const char *why)

@@ -65,6 +65,10 @@ struct buf *server_script(struct server *s, enum script script, size_t n_keys, s
 /* The server answered NOSCRIPT: later calls carry the script's text until it is loaded again. */
 void server_scripts_forgotten(struct server *s);
 
+/* Whether scripts may be run: not any more on this connection once the ACL has refused one. */
+bool server_may_script(const struct server *s);
+void server_scripts_refused(struct server *s);
+
 /* See conn_drop(). */
 void server_drop(struct server *s, const char *why);
 
