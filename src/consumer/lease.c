@@ -16,6 +16,8 @@ enum {
 	TICKS = 16,    /* of an interval */
 };
 
+static void renew(struct stream *s, size_t quota);
+
 static uint64_t lease_ms(const struct stream *s)
 {
 	return s->consumer->settings->claim.min_idle_ms;
@@ -91,6 +93,16 @@ static void renewed(struct stream *s, const struct id_batch *b, const struct rep
 	arrival_want_turn(s);
 }
 
+static void no_longer_renewing(struct stream *s, const struct id_batch *b)
+{
+	for (size_t i = 0; i < b->len; i++) {
+		struct entry *e = entryset_find(&s->entries, b->items[i].id);
+
+		if (e)
+			e->renewing = false;
+	}
+}
+
 /* Not at once again: what the server refuses now it will refuse in a moment. */
 static void refused(struct stream *s, const struct reply *r)
 {
@@ -107,11 +119,14 @@ static void on_renew_reply(void *owner, void *request, const struct reply *r)
 
 	if (s->lease.n_asked)
 		s->lease.n_asked--;
+	no_longer_renewing(s, b);
 	if (r && reply_is_error(r))
 		refused(s, r);
 	else if (r)
 		renewed(s, b, r);
 	free(b);
+	if (r && !reply_is_error(r))
+		renew(s, 0);
 	lease_watch(s);
 	consumer_wake(s->consumer);
 }
@@ -129,7 +144,10 @@ static void renew_looked_at(struct stream *s, const struct look *l)
 {
 	struct entry *e = entryset_find(&s->entries, l->id);
 
-	if (!e || e->state == ENTRY_ACKING || e->state == ENTRY_RELEASING)
+	if (!e)
+		return;
+	e->renewing = false;
+	if (e->state == ENTRY_ACKING || e->state == ENTRY_RELEASING)
 		return;
 	if (l->answer == LOOK_OURS) {
 		look_claim(s, l->id, 0, reply_ignored, NULL, (const char *const[]){ NULL });
@@ -163,36 +181,40 @@ static void send_renewal(struct stream *s, struct id_batch *b)
 	s->lease.n_asked++;
 }
 
-/* Must the stalest entry be renewed in this tick, of which `taken` are already? */
-static bool is_due(const struct stream *s, const struct entry *e, size_t taken)
+/* Must the stalest entry be renewed now, or is it one of the quota of a tick? */
+static bool is_due(const struct stream *s, const struct entry *e, size_t taken, size_t quota)
 {
-	size_t quota = s->entries.by_freshness.len / TICKS + 1;
-
+	/* What comes behind it is on its way as well: each goes to the end of the line when sent.
+	 */
+	if (e->renewing)
+		return false;
 	if (e->fresh_at_ms < s->lease.all_before_ms || age_ms(s, e) >= interval_ms(s))
 		return true;
 	return taken < quota && age_ms(s, e) >= interval_ms(s) / 2;
 }
 
 /* The next batch of what is due; each entry goes to the end of the line when it is taken. */
-static struct id_batch *take_due(struct stream *s, size_t taken, size_t left)
+static struct id_batch *take_due(struct stream *s, size_t taken, size_t left, size_t quota)
 {
 	struct id_batch *b = id_batch_new(s, BATCH_MAX);
 	struct entry *e;
 
 	while (b->len < BATCH_MAX && b->len < left && (e = stalest(s)) &&
-	       is_due(s, e, taken + b->len)) {
+	       is_due(s, e, taken + b->len, quota)) {
 		b->items[b->len++].id = e->id;
+		e->renewing = true;
 		entryset_requeue_lease(&s->entries, e);
 	}
 	return b;
 }
 
-static void renew(struct stream *s)
+/* Renews what is overdue, and of the rest the quota, as far as replies are not outstanding. */
+static void renew(struct stream *s, size_t quota)
 {
 	size_t taken = 0, n_leased = s->entries.by_freshness.len;
 
 	while (s->lease.n_asked < ASKED_MAX && taken < n_leased) {
-		struct id_batch *b = take_due(s, taken, n_leased - taken);
+		struct id_batch *b = take_due(s, taken, n_leased - taken, quota);
 
 		if (!b->len) {
 			free(b);
@@ -216,7 +238,7 @@ static void on_tick(struct ev_loop *ev, ev_timer *w, int events)
 	(void)events;
 	if (!server_is_up(stream_server(s)))
 		return;
-	renew(s);
+	renew(s, s->entries.by_freshness.len / TICKS + 1);
 	lease_watch(s);
 }
 
@@ -245,7 +267,7 @@ void lease_renew_all(struct stream *s)
 {
 	s->lease.n_asked = 0;
 	s->lease.all_before_ms = stream_now_ms(s);
-	renew(s);
+	renew(s, 0);
 	lease_watch(s);
 }
 

@@ -169,6 +169,7 @@ static void on_last_ack_reply(void *owner, void *request, const struct reply *r)
 	if (reply_is_good(s, e, r) && e)
 		buried(s, e, slice_of(dead_reason_word((enum dead_reason)e->dead_reason)));
 	settle_soon(s);
+	consumer_wake(s->consumer);
 }
 
 static void acknowledge(struct stream *s, struct entry *e)
@@ -192,6 +193,7 @@ static void on_added_reply(void *owner, void *request, const struct reply *r)
 			acknowledge(s, e);
 	}
 	settle_soon(s);
+	consumer_wake(s->consumer);
 }
 
 static void add_record(struct stream *s, struct entry *e, const struct reply *fields)
@@ -223,6 +225,7 @@ static void on_fields_reply(void *owner, void *request, const struct reply *r)
 	if (reply_is_good(s, e, r) && e && entry)
 		add_record(s, e, reply_at(entry, 1));
 	settle_soon(s);
+	consumer_wake(s->consumer);
 }
 
 static void fetch_fields(struct stream *s, struct entry *e)

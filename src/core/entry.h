@@ -70,6 +70,7 @@ struct entry {
 	bool suspect;              /* to be run alone: it may be what killed a worker */
 	bool trimmed;              /* its data is gone from the stream */
 	bool asked;                /* BURYING, RELEASING: a command about it is on its way */
+	bool renewing;             /* a renewal of its lease is on its way */
 	bool lost;                 /* pending for another: only an ok still counts */
 	uint8_t dead_reason;       /* BURYING: enum dead_reason */
 	uint32_t attempts;         /* runs begun and not forgiven: the group's delivery count */

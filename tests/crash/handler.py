@@ -37,15 +37,18 @@ class Run:
         self.attempt = entry["attempt"]
         steps = entry["fields"]["do"].split(", ")
         self.step = steps[min(self.attempt, len(steps)) - 1].split()
+        UNDER_WAY.add(self)
         self.record("start", attempt=self.attempt, step=" ".join(self.step), daemon=DAEMON, parent=PARENT,
                     mode=MODE)
 
     def record(self, what, **more):
         line = {"what": what, "id": self.id, "stream": self.stream, "pid": PID, "tag": self.tag,
                 "ns": time.monotonic_ns(), **more}
-        os.write(FD, (json.dumps(line) + "\n").encode())
+        with WRITING:
+            os.write(FD, (json.dumps(line) + "\n").encode())
 
     def end(self, verdict):
+        UNDER_WAY.discard(self)
         self.record("end", verdict=verdict)
 
     def wait_beating(self, seconds, beat=lambda: None):
@@ -136,8 +139,15 @@ class Run:
         elif MODE == "exec":
             self.die(78)
         else:
-            self.end("broken")
-            say("broken no database")
+            self.give_up()
+
+    def give_up(self):
+        """Broken means that nothing is being done here any more, by no thread."""
+        for run in list(UNDER_WAY):
+            run.end("broken")
+        WRITING.acquire()
+        say("broken no database")
+        os._exit(1)
 
     def do_flood(self):
         os.write(1, b"a line of a flood that is of no interest to anybody\n" * 3000)
@@ -151,7 +161,7 @@ class Run:
 
     def do_lie(self):
         """Speaks for entries that others hold: all lower tags that never came here."""
-        for tag in range(max(1, self.tag - 12), self.tag):
+        for tag in range(max(1, self.tag - random.randint(3, 12)), self.tag):
             if tag not in SEEN:
                 say("%s %d" % (random.choice(("ok", "dead", "retry")), tag))
         self.give("retry", "lied")
@@ -183,6 +193,8 @@ class Run:
 
 
 SEEN = set()
+UNDER_WAY = set()
+WRITING = threading.Lock()
 
 
 def main():

@@ -80,18 +80,20 @@ def short_or_long(dice):
 # Steps: the first is for attempt 1, and so on; the last is for all that follow. A worker and a process
 # for one entry read them alike, as far as they can.
 COMMON = {
-    "ok 0": 50, "ok 5": 100, "ok 30": 30,
-    "slow": 3, "slow fails": 1, "exit 1, ok 0": 5, "exit 75, exit 3, ok 0": 2, "kill, ok 0": 3,
-    "hang, ok 0": 2, "retry, ok 0": 4, "retry 200ms, retry 50ms, ok 0": 2, "retry": 2, "dead": 3,
-    "late dead": 1, "drop": 2, "release, ok 0": 2, "flood, ok 0": 2, "garbage, ok 0": 2, "ok then die": 2,
-    "oversize": 1, "broken, ok 0": 1,
+    "slow": 3, "slow fails": 1, "retry, ok 0": 4, "retry 200ms, retry 50ms, ok 0": 2, "retry": 2, "dead": 3,
+    "late dead": 1, "drop": 2, "release, ok 0": 2, "flood, ok 0": 2, "garbage, ok 0": 2, "oversize": 1,
+}
+# A worker that has died comes back later each time, so in most of them nothing must happen.
+OF_WORKERS = {
+    "ok 0": 200, "ok 5": 500, "ok 30": 50,
+    "exit 1, ok 0": 1, "kill, ok 0": 1, "kill, kill, ok 0": 1, "hang, ok 0": 1, "ok then die": 1, "broken, ok 0": 1,
+    "garbage many, ok 0": 1, "lie, ok 0": 4, "flip, ok 0": 3, "working": 1, "retire": 2, "pause": 2,
 }
 OF_MODE = {
-    "exec": {"exit 1": 2, "kill": 1, "deaf, ok 0": 1},
-    "line": {"lie, ok 0": 4, "flip, ok 0": 3, "working": 1, "garbage many, ok 0": 1, "kill, kill, ok 0": 1,
-             "deaf, ok 0": 1, "retire": 2, "pause": 2},
-    "side": {"lie, ok 0": 4, "flip, ok 0": 3, "working": 1, "garbage many, ok 0": 1, "kill, kill, ok 0": 1,
-             "retire": 2, "pause": 2},
+    "exec": {"ok 0": 30, "ok 5": 30, "exit 1": 2, "exit 1, ok 0": 5, "exit 75, exit 3, ok 0": 2, "kill": 1,
+             "kill, ok 0": 3, "hang, ok 0": 2, "deaf, ok 0": 1, "ok then die": 2, "broken, ok 0": 1},
+    "line": {**OF_WORKERS, "deaf, ok 0": 1},
+    "side": OF_WORKERS,
 }
 
 
