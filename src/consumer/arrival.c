@@ -50,7 +50,7 @@ static bool can_run_at_once(const struct stream *s, const struct entry *e)
 	const struct consumer *c = s->consumer;
 
 	return c->totals.in[ENTRY_READY] == 1 && !e->suspect && trial_is_over(c) && !c->draining &&
-	       pool_room(c->pool) > 0;
+	       lease_is_fresh(s, e) && pool_room(c->pool) > 0;
 }
 
 static void oversize(struct stream *s, struct entry *e, size_t bytes)
@@ -80,6 +80,7 @@ static void admit(struct stream *s, struct entry *e, const struct reply *r)
 
 	view_fields(&v, r);
 	bytes = fields_bytes(&v.fields);
+	largest_add(&s->reader.largest, bytes);
 	if (bytes > s->consumer->settings->max_entry_bytes) {
 		oversize(s, e, bytes);
 	} else {
@@ -103,7 +104,7 @@ static void set_up(struct stream *s, struct entry *e, enum entry_source source, 
 	e->attempts = attempts;
 }
 
-void arrival_new(struct stream *s, const struct reply *entry)
+void arrival_new(struct stream *s, const struct reply *entry, uint64_t fresh_at_ms)
 {
 	struct entryid id;
 	const struct reply *fields;
@@ -118,17 +119,16 @@ void arrival_new(struct stream *s, const struct reply *entry)
 	/* Redis gives an id out again after a failover; the run that is under way is its run. */
 	if (entryset_find(&s->entries, id))
 		return;
-	e = entryset_add_ready(&s->entries, id, stream_now_ms(s));
+	e = entryset_add_ready(&s->entries, id, fresh_at_ms);
 	set_up(s, e, SOURCE_NEW, 1);
 	if (fields->type == REPLY_ARRAY) {
 		admit(s, e, fields);
-		if (e->bytes)
-			largest_add(&s->reader.largest, e->bytes);
 		return;
 	}
 	e->dead_reason = DEAD_TRIMMED;
 	entryset_move(&s->entries, e, ENTRY_BURYING);
 	settle_soon(s);
+	lease_watch(s);
 }
 
 void arrival_begun(struct stream *s, struct entry *e, const struct reply *fields)
@@ -148,6 +148,9 @@ void arrival_owned(struct stream *s, struct entryid id, uint32_t attempts, enum 
 		return;
 	e = entryset_add_waiting(&s->entries, id, stream_now_ms(s));
 	set_up(s, e, source, attempts);
+	/* The idle time of what was ours already goes on: it is renewed before long. */
+	if (source == SOURCE_RECOVERED)
+		e->fresh_at_ms = 0;
 	fields = entry_log_fields(s, e, &text);
 	log_event(LEVEL_INFO, source == SOURCE_CLAIMED ? EVENT_CLAIMED : EVENT_RECOVERED, &fields,
 	    source == SOURCE_CLAIMED ? "taken over from a consumer that has let it lie"
@@ -195,7 +198,7 @@ static void hand_over_for_trial(struct consumer *c)
 	if (!e || (e->suspect && !pool_room_alone(c->pool)))
 		return;
 	f = fields_unpacked(e->payload);
-	breaker_try(&c->breaker, e->id);
+	breaker_try(&c->breaker, trial_key(e));
 	run(e->stream, e, &f);
 }
 

@@ -93,11 +93,22 @@ static void each_settled(struct stream *s, const struct id_batch *b, const struc
 	}
 }
 
+/* A reply that never arrived may have been too large for the server's output buffer, and killed the
+ * connection that everybody shares. */
+static void learn_batch_size(struct stream *s, const struct id_batch *b, const struct reply *r)
+{
+	if (!r)
+		s->beginner.batch_max = (uint32_t)(b->len + 1) / 2;
+	else if (b->len == s->beginner.batch_max && b->len < BATCH_MAX)
+		s->beginner.batch_max++;
+}
+
 static void on_begin_reply(void *owner, void *request, const struct reply *r)
 {
 	struct stream *s = owner;
 	struct id_batch *b = request;
 
+	learn_batch_size(s, b, r);
 	if (r && !reply_is_error(r)) {
 		pause_reset(&s->beginner.pause);
 		each_settled(s, b, r);
@@ -178,21 +189,33 @@ static void send_begin(struct stream *s, struct id_batch *b)
 	server_expect(stream_server(s), on_begin_reply, s, b);
 }
 
-/* Handlers that are free and not yet spoken for. */
-static uint32_t free_handlers(const struct consumer *c)
+/* How many entries are to be begun: as far ahead as reads look, and before them. Otherwise a
+ * backlog would keep the pool full, and nothing would ever be run again. */
+static uint32_t room_to_begin(struct consumer *c)
 {
-	size_t taken = c->totals.in[ENTRY_READY] + c->totals.in[ENTRY_BEGINNING];
-	uint32_t room = pool_room(c->pool);
+	struct credit credit = consumer_credit(c);
 
+	credit.asked = 0;
+	if (trial_is_over(c))
+		return credit_room_of_pool(&credit);
 	/* For a trial two are begun: one of them may be the one that failed last. */
-	if (!trial_is_over(c))
-		return room && c->breaker.state == BREAKER_TRIABLE && !taken ? TRIAL_BATCH : 0;
-	return room > taken ? room - (uint32_t)taken : 0;
+	if (credit.free && c->breaker.state == BREAKER_TRIABLE && !c->totals.in[ENTRY_BEGINNING] &&
+	    !trial_candidate(c))
+		return TRIAL_BATCH;
+	return 0;
+}
+
+/* Of one stream: so many payloads may be on their way at once. */
+static uint32_t stream_may_begin(const struct stream *s)
+{
+	size_t n = entryset_count(&s->entries, ENTRY_BEGINNING);
+
+	return n < s->beginner.batch_max ? s->beginner.batch_max - (uint32_t)n : 0;
 }
 
 static void begin_stream(struct stream *s, uint32_t room)
 {
-	struct id_batch *b = take_due(s, room < BATCH_MAX ? room : BATCH_MAX);
+	struct id_batch *b = take_due(s, room);
 
 	if (b->len && server_may_script(stream_server(s))) {
 		send_begin(s, b);
@@ -208,19 +231,21 @@ void begin_pump(struct consumer *c)
 
 	if (c->draining || !server_is_up(c->host->server))
 		return;
-	while (!list_empty(&c->due) && (room = free_handlers(c)) > 0) {
+	while (!list_empty(&c->due) && (room = room_to_begin(c)) > 0) {
 		struct stream *s = container_of(list_first(&c->due), struct stream, beginner.node);
 
 		list_remove(&c->due, &s->beginner.node);
-		if (pause_is_on(&s->beginner.pause))
+		/* The end of the pause, or the reply, puts the stream back on the list. */
+		if (pause_is_on(&s->beginner.pause) || !stream_may_begin(s))
 			continue;
-		begin_stream(s, room);
+		begin_stream(s, room < stream_may_begin(s) ? room : stream_may_begin(s));
 		begin_watch(s);
 	}
 }
 
 void begin_init(struct stream *s)
 {
+	s->beginner.batch_max = BATCH_MAX;
 	pause_init(&s->beginner.pause, s, on_due);
 	ev_init(&s->beginner.timer, on_due);
 	s->beginner.timer.data = s;

@@ -28,9 +28,20 @@ static struct stream *next_to_settle(struct consumer *c)
 	return node ? container_of(node, struct stream, settler.node) : NULL;
 }
 
+/* What it brings must be given back as well. */
+static bool is_sweeping(const struct consumer *c)
+{
+	for (size_t i = 0; i < c->n_streams; i++) {
+		if (c->streams[i].sweeper.asked)
+			return true;
+	}
+	return false;
+}
+
 static void look_whether_drained(struct consumer *c)
 {
-	if (!c->draining || c->drained || !c->pool_drained || c->totals.n_held || c->n_reads)
+	if (!c->draining || c->drained || !c->pool_drained || c->totals.n_held || c->n_reads ||
+	    is_sweeping(c))
 		return;
 	c->drained = true;
 	c->host->on_drained(c->host->owner);
@@ -223,10 +234,12 @@ void consumer_end_runs(struct consumer *c)
 
 void consumer_stalled(struct consumer *c, uint64_t gap_ms)
 {
-	if (gap_ms <= c->settings->claim.min_idle_ms / 3 || !server_is_up(c->host->server))
+	if (gap_ms <= c->settings->claim.min_idle_ms / 3)
 		return;
-	for (size_t i = 0; i < c->n_streams; i++)
+	for (size_t i = 0; i < c->n_streams; i++) {
 		lease_renew_all(&c->streams[i]);
+		sweeper_hold_off(&c->streams[i]);
+	}
 }
 
 bool consumer_runs_are_over(const struct consumer *c)
@@ -303,6 +316,8 @@ void consumer_free(struct consumer *c)
 	if (!c)
 		return;
 	server_leave(c->host->server, &c->server_user);
+	if (list_listed(&c->bytes_node))
+		list_remove(&c->host->at_bytes, &c->bytes_node);
 	pool_free(c->pool);
 	trial_done(c);
 	for (size_t i = 0; i < c->n_streams; i++)

@@ -24,6 +24,7 @@ struct consumer_host {
 	struct handler_host *handlers;
 	const char *instance, *hostname;
 	uint64_t held_bytes, max_held_bytes; /* daemon.max_in_flight_bytes */
+	struct list at_bytes;                /* consumers that wait for others to give bytes back */
 	struct rng rng;
 	void *owner;
 	/* After consumer_drain(): no run is left; what remains is to tell Redis. */

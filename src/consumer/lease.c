@@ -265,14 +265,15 @@ void lease_watch(struct stream *s)
 
 void lease_renew_all(struct stream *s)
 {
-	s->lease.n_asked = 0;
 	s->lease.all_before_ms = stream_now_ms(s);
-	renew(s, 0);
+	if (server_is_up(stream_server(s)))
+		renew(s, 0);
 	lease_watch(s);
 }
 
 void lease_stop(struct stream *s)
 {
+	s->lease.n_asked = 0;
 	ev_timer_stop(loop_ev(stream_loop(s)), &s->lease.timer);
 }
 

@@ -19,7 +19,10 @@
 #include "base/alloc.h"
 #include "redis/command.h"
 
-enum { READ_MARGIN_MS = 10000 };
+enum {
+	READ_MARGIN_MS = 10000,
+	FIRST_COUNT = 16, /* how large entries are is not known before the first reply */
+};
 
 static bool may_read(const struct stream *s)
 {
@@ -44,6 +47,12 @@ static void set_hungry(struct stream *s, bool hungry)
 	s->reader.hungry = hungry;
 }
 
+/* One at a time while it is not known how much the connection bears. */
+static unsigned reads_at_once(const struct stream *s)
+{
+	return s->reader.count_max < s->consumer->settings->read.count ? 1 : READS_OUTSTANDING;
+}
+
 void reader_place(struct stream *s)
 {
 	struct consumer *c = s->consumer;
@@ -52,7 +61,7 @@ void reader_place(struct stream *s)
 	leave_lists(s);
 	if (!may_read(s))
 		return;
-	if (r->hungry && r->n_outstanding < READS_OUTSTANDING)
+	if (r->hungry && r->n_outstanding < reads_at_once(s))
 		list_append(&c->hungry, &r->node);
 	else if (!r->hungry && r->n_outstanding == 0)
 		list_append(&c->quiet, &r->node);
@@ -93,24 +102,36 @@ static void read_failed(struct stream *s, const struct reply *r)
 	pause_start(&s->reader.pause, s);
 }
 
-static void read_succeeded(struct stream *s, uint32_t count, const struct reply *entries)
+/* Doubles as long as full replies arrive whole. */
+static void count_was_good(struct stream *s, size_t n)
 {
+	uint64_t count_max = s->consumer->settings->read.count;
+	uint64_t doubled = 2 * (uint64_t)s->reader.count_max;
+
+	if (n == s->reader.count_max)
+		s->reader.count_max = (uint32_t)(doubled < count_max ? doubled : count_max);
+}
+
+static void read_succeeded(struct stream *s, const struct read_request *request,
+    const struct reply *entries)
+{
+	/* After a stall a reply may have lain in the socket for longer than the lease. */
+	uint64_t fresh_at_ms =
+	    request->sent_at_ms < s->lease.all_before_ms ? request->sent_at_ms : stream_now_ms(s);
 	size_t n = reply_len(entries);
-	uint32_t count_max = (uint32_t)s->consumer->settings->read.count;
 
 	pause_reset(&s->reader.pause);
 	for (size_t i = 0; i < n; i++)
-		arrival_new(s, reply_at(entries, i));
-	if (s->reader.count_max < count_max && n == s->reader.count_max)
-		s->reader.count_max++;
-	set_hungry(s, n >= count);
+		arrival_new(s, reply_at(entries, i), fresh_at_ms);
+	count_was_good(s, n);
+	set_hungry(s, n >= request->count);
 }
 
 static void on_read_reply(void *owner, void *slot, const struct reply *r)
 {
 	struct stream *s = owner;
 	struct read_request *request = slot;
-	uint32_t count = request->count;
+	struct read_request answered = *request;
 
 	request_over(s, request);
 	if (!r)
@@ -118,7 +139,7 @@ static void on_read_reply(void *owner, void *slot, const struct reply *r)
 	else if (reply_is_error(r))
 		read_failed(s, r);
 	else
-		read_succeeded(s, count, reply_read_entries(r));
+		read_succeeded(s, &answered, reply_read_entries(r));
 	reader_place(s);
 	consumer_wake(s->consumer);
 }
@@ -141,7 +162,9 @@ static void send_read(struct stream *s, uint32_t count, uint64_t block_ms)
 	struct buf *out = conn_out(s->reader.conn);
 
 	assert(request && count);
-	*request = (struct read_request){ .count = count, .blocks = block_ms > 0 };
+	*request = (struct read_request){ .count = count,
+		.blocks = block_ms > 0,
+		.sent_at_ms = stream_now_ms(s) };
 	s->reader.n_outstanding++;
 	s->consumer->n_reads++;
 	command_open(out, block_ms ? 11 : 9);
@@ -239,6 +262,21 @@ static void read_quiet(struct consumer *c)
 	}
 }
 
+/* What the bytes of other consumers have stopped, no event of its own will wake. */
+static void note_bytes(struct consumer *c)
+{
+	struct consumer_host *h = c->host;
+	struct list_node *node;
+
+	if (h->held_bytes >= h->max_held_bytes) {
+		if (!list_listed(&c->bytes_node))
+			list_append(&h->at_bytes, &c->bytes_node);
+		return;
+	}
+	while ((node = list_pop(&h->at_bytes)))
+		consumer_wake(container_of(node, struct consumer, bytes_node));
+}
+
 static void note_bound(struct consumer *c)
 {
 	const struct consumer_host *h = c->host;
@@ -260,6 +298,7 @@ void reader_pump(struct consumer *c)
 {
 	if (c->draining)
 		return;
+	note_bytes(c);
 	note_bound(c);
 	read_hungry_twice(c);
 	read_quiet(c);
@@ -309,7 +348,9 @@ static void on_pause_over(struct ev_loop *ev, ev_timer *w, int events)
 
 void reader_init(struct stream *s)
 {
-	s->reader.count_max = (uint32_t)s->consumer->settings->read.count;
+	uint64_t count = s->consumer->settings->read.count;
+
+	s->reader.count_max = count < FIRST_COUNT ? (uint32_t)count : FIRST_COUNT;
 	pause_init(&s->reader.pause, s, on_pause_over);
 }
 

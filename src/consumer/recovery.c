@@ -57,6 +57,7 @@ static void finish(struct stream *s)
 static void take_page(struct stream *s, const struct reply *rows)
 {
 	const struct consumer *c = s->consumer;
+	struct entryid before = s->recovery.cursor;
 
 	for (size_t i = 0; i < reply_len(rows); i++) {
 		struct pending_row row;
@@ -71,7 +72,8 @@ static void take_page(struct stream *s, const struct reply *rows)
 		recovery_take_up(s, &row);
 	}
 	/* What max_held left out is found by the sweep, when there is room. */
-	if (reply_len(rows) < PAGE_ROWS || c->totals.n_held >= c->settings->read.max_held)
+	if (reply_len(rows) < PAGE_ROWS || c->totals.n_held >= c->settings->read.max_held ||
+	    c->draining || entryid_compare(before, s->recovery.cursor) == 0)
 		finish(s);
 	else
 		next_page(s);

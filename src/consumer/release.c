@@ -141,11 +141,8 @@ void releaser_flush(struct stream *s)
 	if (!entryset_count(&s->entries, ENTRY_RELEASING) || !server_is_up(stream_server(s)) ||
 	    pause_is_on(&s->releaser.pause))
 		return;
-	b = take_unasked(s);
-	if (b->len && server_may_script(stream_server(s))) {
+	while ((b = take_unasked(s))->len && server_may_script(stream_server(s)))
 		send_release(s, b);
-		return;
-	}
 	release_without_script(s, b);
 	free(b);
 }

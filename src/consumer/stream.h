@@ -42,8 +42,11 @@ enum group_state {
 
 struct group {
 	enum group_state state;
-	bool seen;        /* it existed once: if it is missing now, it has vanished */
-	bool was_missing; /* on_missing_group: wait; said so in the log */
+	bool has_lowest;
+	struct entryid lowest;         /* of the group's pending list, when last looked at */
+	char start[ENTRYID_TEXT_SIZE]; /* where it was made to begin */
+	bool seen;                     /* it existed once: if it is missing now, it has vanished */
+	bool was_missing;              /* on_missing_group: wait; said so in the log */
 	struct pause pause;
 };
 
@@ -52,6 +55,7 @@ struct group {
 struct read_request {
 	uint32_t count; /* 0: not in use */
 	bool blocks;
+	uint64_t sent_at_ms;
 };
 
 enum { READS_OUTSTANDING = 2 };
@@ -128,6 +132,7 @@ struct recovery {
 };
 
 struct beginner {
+	uint32_t batch_max;    /* BATCH_MAX, less after replies that never arrived */
 	ev_timer timer;        /* the next waiting entry falls due */
 	struct list_node node; /* on the consumer's list of streams with due entries */
 	struct pause pause;
@@ -177,7 +182,8 @@ struct consumer {
 	uint32_t asked;   /* COUNTs of the reads outstanding within the room */
 	uint32_t n_reads; /* reads outstanding, of any kind */
 	struct recent recent;
-	bool at_bound; /* read.max_held or the daemon's bytes: said so in the log */
+	struct list_node bytes_node; /* on the host's list of those that wait for bytes */
+	bool at_bound;               /* read.max_held or the daemon's bytes: said so in the log */
 	bool draining, drained, pool_drained;
 	struct deferred settle, pump;
 };
@@ -243,7 +249,7 @@ struct id_batch *id_batch_new(struct stream *s, size_t cap) MUST_CHECK;
 /* ---- arrival.c: what comes in ---- */
 
 /* An entry read as new. fields may be NIL: its data is gone. Malformed ones are reported. */
-void arrival_new(struct stream *s, const struct reply *entry);
+void arrival_new(struct stream *s, const struct reply *entry, uint64_t fresh_at_ms);
 
 /* The payload of an entry whose begin has succeeded. */
 void arrival_begun(struct stream *s, struct entry *e, const struct reply *fields);
@@ -284,12 +290,15 @@ uint32_t trial_room(const struct consumer *c, uint32_t room);
 /* The entry to try now, or NULL. */
 struct entry *trial_candidate(struct consumer *c);
 /* Takes a verdict into account and corrects it. */
-void trial_verdict(struct consumer *c, struct entryid id, struct outcome *o);
+void trial_verdict(struct consumer *c, const struct entry *e, struct outcome *o);
+struct breaker_key trial_key(const struct entry *e);
 void trial_no_worker(struct consumer *c);
 
 /* ---- group.c ---- */
 
 void group_ensure(struct stream *s);
+/* A page of the pending list from its beginning has come. */
+void group_note_lowest(struct stream *s, const struct reply *rows);
 void group_vanished(struct stream *s, const struct reply *error);
 void group_init(struct stream *s);
 
@@ -371,6 +380,8 @@ void sweeper_init(struct stream *s);
 void sweeper_done(struct stream *s);
 void sweeper_start(struct stream *s);
 void sweeper_stop(struct stream *s);
+/* After a stall, too, others renew first. */
+void sweeper_hold_off(struct stream *s);
 /* What was given back is not for us before the next round. */
 void sweeper_given_back(struct stream *s);
 

@@ -45,7 +45,7 @@ static uint32_t room(struct stream *s)
 	struct credit c = consumer_credit(s->consumer);
 	uint32_t n;
 
-	if (!list_empty(&s->consumer->due))
+	if (!list_empty(&s->consumer->due) || s->consumer->draining)
 		return 0;
 	c.asked = 0;
 	n = trial_room(s->consumer, credit_room(&c));
@@ -261,6 +261,8 @@ static void page_arrived(struct stream *s, const struct reply *rows)
 	struct choice c = { .room = room(s), .last = s->sweeper.sweep.cursor };
 	bool goes_on;
 
+	if (entryid_is_zero(s->sweeper.sweep.cursor))
+		group_note_lowest(s, rows);
 	c.batch = id_batch_new(s, c.room);
 	c.apart = xcalloc(c.room, sizeof(*c.apart));
 	choose(s, rows, &c);
@@ -295,10 +297,11 @@ static void on_page_reply(void *owner, void *request, const struct reply *r)
 		return;
 	if (!reply_is_error(r)) {
 		page_arrived(s, r);
-		return;
+	} else {
+		stream_redis_error(s, "XPENDING", r);
+		round_over(s);
 	}
-	stream_redis_error(s, "XPENDING", r);
-	round_over(s);
+	consumer_wake(s->consumer);
 }
 
 static void next_page(struct stream *s)
@@ -343,13 +346,19 @@ void sweeper_given_back(struct stream *s)
 	s->sweeper.given_back = true;
 }
 
+void sweeper_hold_off(struct stream *s)
+{
+	s->sweeper.not_before_ms = stream_now_ms(s) + settings_of(s)->min_idle_ms / 2;
+	if (!s->sweeper.asked && server_is_up(stream_server(s)))
+		again_in(s, interval_ms(s));
+}
+
 void sweeper_start(struct stream *s)
 {
 	/* After a restart of the server all leases look old. Whoever is alive renews its own within
 	 * half a lease, and nobody may take them before. */
-	s->sweeper.not_before_ms = stream_now_ms(s) + settings_of(s)->min_idle_ms / 2;
 	s->sweeper.asked = false;
-	again_in(s, interval_ms(s));
+	sweeper_hold_off(s);
 }
 
 void sweeper_stop(struct stream *s)

@@ -57,9 +57,14 @@ static void changed(struct consumer *c, enum breaker_change change)
 	consumer_wake(c);
 }
 
-void trial_verdict(struct consumer *c, struct entryid id, struct outcome *o)
+struct breaker_key trial_key(const struct entry *e)
 {
-	changed(c, breaker_verdict(&c->breaker, id, o));
+	return (struct breaker_key){ .origin = e->origin, .id = e->id };
+}
+
+void trial_verdict(struct consumer *c, const struct entry *e, struct outcome *o)
+{
+	changed(c, breaker_verdict(&c->breaker, trial_key(e), o));
 }
 
 void trial_no_worker(struct consumer *c)
@@ -78,7 +83,8 @@ static struct entry *candidate(struct consumer *c)
 		list_foreach(&s->entries.in[ENTRY_READY], node) {
 			struct entry *e = container_of(node, struct entry, node);
 
-			if (breaker_may_try(&c->breaker, e->id, others) && lease_is_fresh(s, e))
+			if (breaker_may_try(&c->breaker, trial_key(e), others) &&
+			    lease_is_fresh(s, e))
 				return e;
 		}
 	}

@@ -142,22 +142,22 @@ static struct burial *burial_new(struct stream *s, struct entry *e)
 	return b;
 }
 
-/* It is scripts that the server has forgotten, or refuses: there is another way. */
-static bool tells_of_scripts(struct stream *s, const struct reply *r)
-{
-	enum redis_error class = redis_error_class(r->text);
-
-	return (class == REDIS_NOSCRIPT || class == REDIS_AUTH) &&
-	       stream_redis_error(s, "dead-lettering", r) == REDIS_NOSCRIPT;
-}
-
-/* The server refused a command about an entry; true when the reply is good. */
+/*
+ * False when the server refused a command about an entry: what is to be said has been said, and the
+ * next try waits. AUTH is about the dead-letter key where it is not about scripts: an ACL answers
+ * so before the script runs.
+ */
 static bool reply_is_good(struct stream *s, const struct entry *e, const struct reply *r)
 {
-	if (r && !reply_is_error(r))
-		return true;
-	if (r && !tells_of_scripts(s, r))
+	enum redis_error class;
+
+	if (!r || !reply_is_error(r))
+		return r != NULL;
+	class = stream_redis_error(s, "dead-lettering", r);
+	if (class == REDIS_AUTH && s->dead_letters)
 		refused(s, e, r->text);
+	else if (class != REDIS_NOSCRIPT)
+		pause_start(&s->undertaker.pause, s);
 	return false;
 }
 
@@ -186,7 +186,9 @@ static void on_added_reply(void *owner, void *request, const struct reply *r)
 	struct stream *s = owner;
 	struct entry *e = burial_over(s, request);
 
-	if (reply_is_good(s, e, r) && e) {
+	if (reply_is_error(r)) {
+		refused(s, e, r->text);
+	} else if (r && e) {
 		if (server_may_script(stream_server(s)))
 			send_script(s, e, false);
 		else

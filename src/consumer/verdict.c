@@ -156,7 +156,7 @@ void verdict_arrived(void *consumer, struct entry *e, const struct outcome *told
 	struct outcome judged = *told, *o = &judged;
 	struct decision d;
 
-	trial_verdict(c, e->id, o);
+	trial_verdict(c, e, o);
 	d = policy_decide(&c->policy, o, e->attempts, e->trimmed, rng_next(&c->host->rng));
 	count(&c->stats, o);
 	recent_add(&c->recent, stream_now_ms(s), 1);
@@ -186,7 +186,7 @@ void verdict_lease_lost(struct stream *s, struct entry *e, const char *to_whom)
 
 	if (e->lost)
 		return;
-	breaker_lost(&s->consumer->breaker, e->id);
+	breaker_lost(&s->consumer->breaker, trial_key(e));
 	s->consumer->stats.leases_lost++;
 	log_event(LEVEL_WARNING, EVENT_LEASE_LOST, &fields, "no longer ours: pending for %s%s",
 	    to_whom, e->state == ENTRY_RUNNING ? "; the run may finish" : "");

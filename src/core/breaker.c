@@ -8,9 +8,14 @@ void breaker_init(struct breaker *b, const struct breaker_settings *settings)
 	*b = (struct breaker){ .settings = settings, .cooldown_ms = settings->cooldown_ms };
 }
 
-static bool is_tried(const struct breaker *b, struct entryid id)
+static bool same(struct breaker_key a, struct breaker_key b)
 {
-	return b->state == BREAKER_TRYING && entryid_compare(b->tried, id) == 0;
+	return a.origin == b.origin && entryid_compare(a.id, b.id) == 0;
+}
+
+static bool is_tried(const struct breaker *b, struct breaker_key entry)
+{
+	return b->state == BREAKER_TRYING && same(b->tried, entry);
 }
 
 static enum breaker_change success(struct breaker *b)
@@ -19,7 +24,7 @@ static enum breaker_change success(struct breaker *b)
 
 	b->n_successes++;
 	b->n_broken = b->n_failed = 0;
-	b->last_failed = (struct entryid){ 0, 0 };
+	b->last_failed = (struct breaker_key){ 0 };
 	b->state = BREAKER_CLOSED;
 	b->cooldown_ms = b->settings->cooldown_ms;
 	return closes ? BREAKER_CLOSES : BREAKER_UNCHANGED;
@@ -41,18 +46,18 @@ static enum breaker_change try_failed(struct breaker *b)
 	return BREAKER_OPENS;
 }
 
-static const struct breaker_met *met_before(const struct breaker *b, struct entryid id)
+static const struct breaker_met *met_before(const struct breaker *b, struct breaker_key entry)
 {
 	for (uint32_t i = 0; i < BREAKER_MET_MAX; i++) {
-		if (entryid_compare(b->met[i].id, id) == 0)
+		if (same(b->met[i].entry, entry))
 			return &b->met[i];
 	}
 	return NULL;
 }
 
-static bool is_to_blame(const struct breaker *b, struct entryid id)
+static bool is_to_blame(const struct breaker *b, struct breaker_key entry)
 {
-	const struct breaker_met *m = met_before(b, id);
+	const struct breaker_met *m = met_before(b, entry);
 
 	return m && m->n_successes < b->n_successes;
 }
@@ -63,29 +68,29 @@ static enum breaker_change broken_event(struct breaker *b)
 	return open_if(b, b->n_broken >= b->settings->failures);
 }
 
-static enum breaker_change met_broken(struct breaker *b, struct entryid id, pid_t pid)
+static enum breaker_change met_broken(struct breaker *b, struct breaker_key entry, pid_t pid)
 {
 	/* What one worker held when it broke is one event. */
 	bool same_event = pid && pid == b->last_broken_pid;
-	bool tried = is_tried(b, id);
+	bool tried = is_tried(b, entry);
 
-	if (!met_before(b, id))
+	if (!met_before(b, entry))
 		b->met[b->next_met++ % BREAKER_MET_MAX] =
-		    (struct breaker_met){ .id = id, .n_successes = b->n_successes };
-	b->last_failed = id;
+		    (struct breaker_met){ .entry = entry, .n_successes = b->n_successes };
+	b->last_failed = entry;
 	b->last_broken_pid = pid;
 	if (tried)
 		return try_failed(b);
 	return same_event ? BREAKER_UNCHANGED : broken_event(b);
 }
 
-static enum breaker_change failed(struct breaker *b, struct entryid id)
+static enum breaker_change failed(struct breaker *b, struct breaker_key entry)
 {
 	uint64_t streak = b->settings->streak;
 
-	if (entryid_compare(id, b->last_failed) != 0)
+	if (!same(entry, b->last_failed))
 		b->n_failed++;
-	b->last_failed = id;
+	b->last_failed = entry;
 	return open_if(b, streak && b->n_failed >= streak);
 }
 
@@ -98,26 +103,26 @@ static void forgive(struct outcome *o)
 	o->delay_ms = 0;
 }
 
-enum breaker_change breaker_verdict(struct breaker *b, struct entryid id, struct outcome *o)
+enum breaker_change breaker_verdict(struct breaker *b, struct breaker_key entry, struct outcome *o)
 {
-	bool tried = is_tried(b, id);
+	bool tried = is_tried(b, entry);
 
 	if (o->verdict == VERDICT_OK || o->verdict == VERDICT_DROP)
 		return success(b);
-	if (o->verdict == VERDICT_BROKEN && !tried && is_to_blame(b, id)) {
+	if (o->verdict == VERDICT_BROKEN && !tried && is_to_blame(b, entry)) {
 		o->verdict = VERDICT_RETRY;
 		o->charged = true;
 	}
 	if (o->verdict == VERDICT_BROKEN)
-		return met_broken(b, id, o->pid);
+		return met_broken(b, entry, o->pid);
 	if (o->charged && tried) {
-		b->last_failed = id;
+		b->last_failed = entry;
 		forgive(o);
 		return try_failed(b);
 	}
 	if (o->charged)
-		return failed(b, id);
-	breaker_lost(b, id);
+		return failed(b, entry);
+	breaker_lost(b, entry);
 	return BREAKER_UNCHANGED;
 }
 
@@ -137,19 +142,19 @@ void breaker_cooled(struct breaker *b)
 		b->state = BREAKER_TRIABLE;
 }
 
-bool breaker_may_try(const struct breaker *b, struct entryid id, bool others)
+bool breaker_may_try(const struct breaker *b, struct breaker_key entry, bool others)
 {
-	return b->state == BREAKER_TRIABLE && (!others || entryid_compare(id, b->last_failed) != 0);
+	return b->state == BREAKER_TRIABLE && (!others || !same(entry, b->last_failed));
 }
 
-void breaker_try(struct breaker *b, struct entryid id)
+void breaker_try(struct breaker *b, struct breaker_key entry)
 {
 	b->state = BREAKER_TRYING;
-	b->tried = id;
+	b->tried = entry;
 }
 
-void breaker_lost(struct breaker *b, struct entryid id)
+void breaker_lost(struct breaker *b, struct breaker_key entry)
 {
-	if (is_tried(b, id))
+	if (is_tried(b, entry))
 		b->state = BREAKER_TRIABLE;
 }

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/entryid.h"
+#include "core/entry.h"
 #include "core/settings.h"
 #include "core/verdict.h"
 
@@ -32,8 +32,14 @@ enum breaker_change {
 /* How many entries that met a broken handler are remembered. */
 enum { BREAKER_MET_MAX = 64 };
 
-struct breaker_met {
+/* An entry; ids alone are not enough: streams filled in the same millisecond share them. */
+struct breaker_key {
+	const struct origin *origin;
 	struct entryid id;
+};
+
+struct breaker_met {
+	struct breaker_key entry;
 	uint64_t n_successes; /* of all entries, at that time */
 };
 
@@ -42,7 +48,7 @@ struct breaker {
 	enum breaker_state state;
 	uint32_t n_broken; /* in a row */
 	uint32_t n_failed; /* different entries in a row */
-	struct entryid last_failed, tried;
+	struct breaker_key last_failed, tried;
 	pid_t last_broken_pid;
 	uint64_t cooldown_ms;
 	uint64_t n_successes;
@@ -63,7 +69,7 @@ static inline bool breaker_is_closed(const struct breaker *b)
  * entry that meets a broken handler for the second time, when others have succeeded meanwhile, is
  * to blame itself.
  */
-enum breaker_change breaker_verdict(struct breaker *b, struct entryid id, struct outcome *o);
+enum breaker_change breaker_verdict(struct breaker *b, struct breaker_key entry, struct outcome *o);
 
 /* A broken event without an entry: a worker could not be started, or ended before it did anything.
  */
@@ -73,10 +79,10 @@ uint64_t breaker_cooldown_ms(const struct breaker *b);
 void breaker_cooled(struct breaker *b);
 
 /* Whether this entry may be tried now: not the one that failed last, where there are others. */
-bool breaker_may_try(const struct breaker *b, struct entryid id, bool others);
-void breaker_try(struct breaker *b, struct entryid id);
+bool breaker_may_try(const struct breaker *b, struct breaker_key entry, bool others);
+void breaker_try(struct breaker *b, struct breaker_key entry);
 
 /* The entry that is being tried was lost to another: its run will tell nothing. */
-void breaker_lost(struct breaker *b, struct entryid id);
+void breaker_lost(struct breaker *b, struct breaker_key entry);
 
 #endif

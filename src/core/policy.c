@@ -30,6 +30,9 @@ uint64_t policy_backoff_ms(const struct retry_settings *r, uint32_t attempts, ui
 	return r->jitter ? whole - dice % (whole / 2 + 1) : whole;
 }
 
+/* A handler may name any delay; a year is as good as for ever, and adds up without overflow. */
+static const uint64_t DELAY_MAX_MS = 365ull * 24 * 3600 * 1000;
+
 static struct decision wait_for(uint64_t delay_ms)
 {
 	return (struct decision){ .action = ACTION_WAIT, .delay_ms = delay_ms };
@@ -50,7 +53,7 @@ static struct decision after_failure(const struct policy *p, const struct outcom
 	if (p->retry->max_attempts && attempts >= p->retry->max_attempts)
 		return bury(p, DEAD_ATTEMPTS);
 	if (o->has_delay)
-		return wait_for(o->delay_ms);
+		return wait_for(o->delay_ms < DELAY_MAX_MS ? o->delay_ms : DELAY_MAX_MS);
 	return wait_for(policy_backoff_ms(p->retry, attempts, dice));
 }
 

@@ -278,6 +278,7 @@ static void make_hosts(struct daemon *d)
 		.on_runs_over = on_runs_over,
 		.on_drained = on_consumer_drained,
 	};
+	list_init(&d->host.at_bytes);
 	free(client_name);
 }
 
