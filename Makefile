@@ -77,7 +77,7 @@ HEADERS   := $(patsubst src/%.h,$(BUILD)/headers/%.ok,$(wildcard src/*/*.h))
 REDIS_LINK := build/tools/redis-server
 RUN       := PATH="$(CURDIR)/build/tools:$$PATH" $(PYTHON) tests/run --build $(BUILD) $(if $(K),-k $(K))
 
-.PHONY: all check unit component fuzz-replay e2e asan demo bench fuzz lint format layers headers \
+.PHONY: all check unit component fuzz-replay e2e crash asan demo bench fuzz lint format layers headers \
         analyze install uninstall clean help
 .PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/obj/tests/%.o $(BUILD)/gen/redis/%.lua.inc
 .DELETE_ON_ERROR:
@@ -135,7 +135,7 @@ $(call objects,redis): $(patsubst src/%.lua,$(BUILD)/gen/%.lua.inc,$(wildcard sr
 # --- tests ---------------------------------------------------------------------------------------
 
 check: all layers headers $(UNIT) $(COMPONENT) fuzz-programs $(REDIS_LINK)	## build and run every test
-	$(Q)$(RUN) --fuzz-build build/asan tools unit component fuzz docs e2e examples
+	$(Q)$(RUN) --fuzz-build build/asan tools unit component fuzz docs e2e examples crash
 
 unit: $(UNIT)	## the tests of pure modules
 	$(Q)$(RUN) unit
@@ -146,8 +146,17 @@ component: $(COMPONENT) $(REDIS_LINK)	## the tests with a real loop and real pro
 e2e: all $(REDIS_LINK)	## the tests with a real Redis
 	$(Q)$(RUN) e2e
 
+crash: all $(REDIS_LINK)	## crash everything by a schedule: SEED=, SECONDS=60, DAEMONS=3 (docs/reliability.md)
+	$(Q)PATH="$(CURDIR)/build/tools:$$PATH" FLAVOUR=$(FLAVOUR) SLUICED=$(CURDIR)/$(BUILD)/sluiced $(PYTHON) -B tests/crash/run \
+	$(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(DAEMONS),--daemons $(DAEMONS))
+
 asan:	## unit, component and e2e under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan asan-tests
+
+.PHONY: mutants
+mutants: $(REDIS_LINK)	## disable each rule in turn: a test must fail for each
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=release all
+	$(Q)PATH="$(CURDIR)/build/tools:$$PATH" $(PYTHON) tests/mutants/run $(if $(K),-k $(K))
 
 asan-tests: all $(UNIT) $(COMPONENT) $(REDIS_LINK)
 	$(Q)$(RUN) unit component e2e

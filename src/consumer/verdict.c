@@ -49,6 +49,12 @@ static struct log_fields run_fields(const struct stream *s, const struct entry *
 	return fields;
 }
 
+/* For the log: a handler need not give a reason. */
+static struct slice why(const struct outcome *o)
+{
+	return o->detail.len ? o->detail : slice_of("no reason given");
+}
+
 static char *copy_slice(struct slice s)
 {
 	return xstrndup(s.data ? s.data : "", s.len);
@@ -113,8 +119,8 @@ static void wait(struct stream *s, struct entry *e, const struct outcome *o,
 		return;
 	}
 	fields.delay_ms = log_number(d->delay_ms);
-	log_event(LEVEL_WARNING, EVENT_RETRY, &fields, "%.*s; again in %llu ms", (int)o->detail.len,
-	    o->detail.data, (unsigned long long)d->delay_ms);
+	log_event(LEVEL_WARNING, EVENT_RETRY, &fields, "%.*s; again in %llu ms", (int)why(o).len,
+	    why(o).data, (unsigned long long)d->delay_ms);
 	remember_failure(s, e, o);
 	e->suspect = o->suspect;
 	entryset_wait(&s->entries, e, stream_now_ms(s) + d->delay_ms);
@@ -127,8 +133,7 @@ static void bury(struct stream *s, struct entry *e, const struct outcome *o,
 	struct entryid_text text;
 	struct log_fields fields = run_fields(s, e, o, &text);
 
-	log_event(LEVEL_WARNING, EVENT_VERDICT, &fields, "%.*s", (int)o->detail.len,
-	    o->detail.data);
+	log_event(LEVEL_WARNING, EVENT_VERDICT, &fields, "%.*s", (int)why(o).len, why(o).data);
 	remember_failure(s, e, o);
 	e->dead_reason = (uint8_t)reason;
 	entryset_move(&s->entries, e, ENTRY_BURYING);

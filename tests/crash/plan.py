@@ -27,6 +27,7 @@ FAULTS = {
     "kill": 10, "stop": 8, "term": 6, "client_kill": 8, "cut": 14, "stall": 8, "refuse": 3,
     "redis": 4, "rival": 8, "thief": 5, "delete": 4, "trim": 2, "burst": 2,
 }
+BETWEEN_MS = (250, 500, 1500)  # on average; a seed has one of these
 OF_A_DAEMON = ("kill", "stop", "term", "cut", "stall", "refuse")
 
 
@@ -34,13 +35,14 @@ def schedule(seed, seconds, n_daemons):
     """The faults in order of time: dicts with "at_ms", "kind", and what the kind needs."""
     dice = random.Random("schedule %s" % seed)
     faults, at_ms = [], 1500.0
+    between_ms = dice.choice(BETWEEN_MS)
     while at_ms < seconds * 1000:
         kind = dice.choices(list(FAULTS), list(FAULTS.values()))[0]
         fault = {"at_ms": int(at_ms), "kind": kind, **details(kind, dice)}
         if kind in OF_A_DAEMON:
             fault["daemon"] = dice.randrange(n_daemons)
         faults.append(fault)
-        at_ms += dice.expovariate(1 / 600)
+        at_ms += dice.expovariate(1 / between_ms)
     return faults
 
 

@@ -27,10 +27,12 @@ class Link:
     def __init__(self, daemon):
         self.daemon = daemon
         self.left = {}  # way: bytes that may still pass
-        self.stalled_until = 0
+        self.flows = asyncio.Event()
+        self.flows.set()
         self.ends = []
 
     def abort(self):
+        self.flows.set()
         for writer in self.ends:
             writer.transport.abort()
 
@@ -70,8 +72,7 @@ class Proxy:
     async def pump(self, link, way, reader, writer):
         try:
             while data := await reader.read(CHUNK):
-                while (left := link.stalled_until - time.monotonic()) > 0:
-                    await asyncio.sleep(left)
+                await link.flows.wait()
                 if way in link.left and len(data) >= link.left[way]:
                     writer.write(data[:link.left[way]])
                     self.note("cut", link.daemon)
@@ -80,8 +81,7 @@ class Proxy:
                     link.left[way] -= len(data)
                 writer.write(data)
                 await writer.drain()
-            while (left := link.stalled_until - time.monotonic()) > 0:
-                await asyncio.sleep(left)
+            await link.flows.wait()
         except OSError:
             pass
         for end in link.ends:
@@ -109,10 +109,9 @@ class Proxy:
     def stall(self, daemon, which, for_ms, cut):
         loop = asyncio.get_running_loop()
         for link in self.chosen(daemon, which):
-            link.stalled_until = time.monotonic() + for_ms / 1000
+            link.flows.clear()
             self.note("stall", daemon, for_ms)
-            if cut:
-                loop.call_later(for_ms / 1000, link.abort)
+            loop.call_later(for_ms / 1000, link.abort if cut else link.flows.set)
 
     def refuse(self, daemon, for_ms):
         self.refused_until[daemon] = time.monotonic() + for_ms / 1000
@@ -124,7 +123,8 @@ class Proxy:
         self.refused_until = [0] * len(self.paths)
         for links in self.links:
             for link in links:
-                link.left, link.stalled_until = {}, 0
+                link.left = {}
+                link.flows.set()
 
     async def obey(self):
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@
 import os
 import threading
 import time
+from itertools import takewhile
 
 import resp
 
@@ -98,11 +99,16 @@ def monitored(path):
                 continue  # the half of a line, where the server was killed
 
 
-def acknowledgements(path, group):
-    """{(stream, id): [ns of the wall clock]} of each XACK."""
-    acks = {}
+def commands(path, group):
+    """What MONITOR shows of the entries of a group, each as {(stream, id): [...]} with ns of the wall clock:
+    [ns] of each XACK, and [(ns, consumer)] of each XCLAIM."""
+    acks, leases = {}, {}
     for at_ns, words in monitored(path):
-        if words[0].upper() == "XACK" and words[2] == group:
+        name = words[0].upper()
+        if name == "XACK" and words[2] == group:
             for entry_id in words[3:]:
                 acks.setdefault((words[1], entry_id), []).append(at_ns)
-    return acks
+        if name == "XCLAIM" and words[2] == group:
+            for entry_id in takewhile(lambda word: "-" in word, words[5:]):
+                leases.setdefault((words[1], entry_id), []).append((at_ns, words[3]))
+    return acks, leases

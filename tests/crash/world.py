@@ -16,7 +16,7 @@ import resp
 import servers
 from judge import MS, Evidence, Life, Violation, runs_of
 from settings import merged, yaml
-from watch import Monitor, Witness, acknowledgements, wall_offset_ns
+from watch import Monitor, Witness, commands, wall_offset_ns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -565,8 +565,9 @@ class World:
         e.runs = runs_of(self.records())
         e.added |= {run.key for run in e.runs} | {key for key, _ in e.dead}
         offset = wall_offset_ns()
-        e.acks = {key: [at - offset for at in acks]
-                  for key, acks in acknowledgements(self.path("monitor"), plan.GROUP).items()}
+        acks, leases = commands(self.path("monitor"), plan.GROUP)
+        e.acks = {key: [at - offset for at in its_acks] for key, its_acks in acks.items()}
+        e.leases = {key: [(at - offset, who) for at, who in its_leases] for key, its_leases in leases.items()}
         for t0, t1, kind in self.witness.windows:
             self.window(None, t0, t1, kind)
         for event in self.json_lines("events"):

@@ -4,8 +4,8 @@
  * entries by the table of core/entryset and judge runs by core/policy, and every fault at every
  * moment.
  *
- *   life_server.c  the commands, each one atomic    life.c   the steps of daemons, and the faults
- *   life_rules.c   what must hold in every state
+ *   life_server.c  the commands, each one atomic     life_daemon.c, life_runs.c  the steps
+ *   life_rules.c   what must hold in every state     life.c                      the search space
  *
  * Entries do not look at one another: whatever happens to one of many happens to one alone too, as
  * every step may be late. So one entry is explored in full detail, several ones in less.
@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/entry.h"
 #include "explore.h"
 
 enum { ENTRIES_MAX = 3, PAIRS_MAX = 6, DAEMONS_MAX = 3, COUNT_MAX = 7 };
@@ -66,11 +67,11 @@ struct scope {
 	const char *name;
 	int n_entries, n_daemons;
 	uint32_t max_attempts;
-	bool in_transit;       /* commands are carried out some time after they are sent */
-	bool renewals_travel;  /* so are the answers of renewals */
-	bool trims;            /* the data of pending entries is deleted */
-	bool one_handler;      /* each daemon runs one entry at a time; else any number */
-	unsigned faults_max;   /* 0: any number */
+	bool in_transit;      /* commands are carried out some time after they are sent */
+	bool renewals_travel; /* so are the answers of renewals */
+	bool trims;           /* the data of pending entries is deleted */
+	bool one_handler;     /* each daemon runs one entry at a time; else any number */
+	unsigned faults_max;  /* 0: any number */
 	enum mutant mutant;
 };
 
@@ -83,10 +84,10 @@ enum where { NEW, PENDING, OUT };
 struct row {
 	uint8_t where; /* of the group: not delivered, pending, neither */
 	uint8_t owner, count;
-	bool stale;    /* idle for the whole lease */
-	bool no_data;  /* trimmed */
+	bool stale;   /* idle for the whole lease */
+	bool no_data; /* trimmed */
 	bool succeeded;
-	bool faulted;  /* what was done of it may be unknown to those who hold it now */
+	bool faulted;     /* what was done of it may be unknown to those who hold it now */
 	uint8_t recorded; /* dead letters */
 	uint8_t begun;    /* runs begun and not forgiven */
 };
@@ -113,9 +114,9 @@ struct view {
 	uint8_t state;    /* enum entry_state; GONE: not held */
 	uint8_t attempts; /* as in struct entry; or as the page said */
 	uint8_t command;
-	uint8_t renewal; /* enum command */
-	bool reading;    /* a reply of XREADGROUP that brings it is on its way */
-	bool late;       /* our own clock says that the lease has run out */
+	uint8_t renewal;    /* enum command */
+	bool reading;       /* a reply of XREADGROUP that brings it is on its way */
+	bool late;          /* our own clock says that the lease has run out */
 	bool lost, trimmed; /* as in struct entry; of a lost one nothing else matters any more */
 };
 
@@ -151,12 +152,17 @@ static inline struct view *life_view(const struct scope *scope, struct world *w,
 
 static inline bool life_is_held(const struct view *v)
 {
-	return v->state != 7;
+	return v->state != ENTRY_GONE;
 }
 
 static inline bool life_is_ours(const struct life *l)
 {
 	return l->row->where == PENDING && l->row->owner == l->daemon;
+}
+
+static inline bool life_mutated(const struct life *l, enum mutant m)
+{
+	return l->scope->mutant == m;
 }
 
 void life_wrong(struct life *l, enum wrong what);

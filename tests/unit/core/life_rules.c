@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What is promised, as questions to a state. */
-#include "core/entry.h"
 #include "life.h"
 
 /* A run in time: its daemon is alive and, by its own clock, holds the lease. */

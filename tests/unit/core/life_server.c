@@ -3,12 +3,8 @@
  */
 #include "life.h"
 
-static bool mutated(const struct life *l, enum mutant m)
-{
-	return l->scope->mutant == m;
-}
-
-/* Out of the pending list: what its record said is of no use any more, and would only part states. */
+/* Out of the pending list: what its record said is of no use any more, and would only part states.
+ */
 static void leave(struct life *l)
 {
 	l->row->where = OUT;
@@ -35,16 +31,16 @@ void server_read(struct life *l)
 static enum command claim_trimmed(struct life *l)
 {
 	leave(l);
-	if (!mutated(l, MUTANT_CLAIM_TRIMMED))
+	if (!life_mutated(l, MUTANT_CLAIM_TRIMMED))
 		l->row->recorded++;
 	return IDLE;
 }
 
 enum command server_claim(struct life *l)
 {
-	bool stale = l->row->stale || mutated(l, MUTANT_CLAIM_FRESH);
+	bool stale = l->row->stale || life_mutated(l, MUTANT_CLAIM_FRESH);
 	bool as_seen =
-	    l->row->count == l->view->attempts || mutated(l, MUTANT_CLAIM_OLD_COUNT);
+	    l->row->count == l->view->attempts || life_mutated(l, MUTANT_CLAIM_OLD_COUNT);
 
 	if (l->row->where != PENDING || !stale || !as_seen)
 		return IDLE;
@@ -60,14 +56,14 @@ enum command server_begin(struct life *l)
 
 	if (l->row->where != PENDING)
 		return NOBODYS;
-	if (l->row->owner != l->daemon && !mutated(l, MUTANT_BEGIN_UNSEEN))
+	if (l->row->owner != l->daemon && !life_mutated(l, MUTANT_BEGIN_UNSEEN))
 		return OTHERS;
 	if (l->row->no_data)
 		return WITHOUT_DATA;
 	if (run > COUNT_MAX)
 		life_wrong(l, WRONG_COUNT);
 	xclaim(l);
-	if (!mutated(l, MUTANT_BEGIN_UNCOUNTED))
+	if (!life_mutated(l, MUTANT_BEGIN_UNCOUNTED))
 		l->row->count = (uint8_t)run;
 	return DONE;
 }
@@ -76,10 +72,10 @@ enum command server_renew(struct life *l)
 {
 	if (l->row->where != PENDING)
 		return NOBODYS;
-	if (l->row->owner != l->daemon && !mutated(l, MUTANT_RENEW_UNSEEN))
+	if (l->row->owner != l->daemon && !life_mutated(l, MUTANT_RENEW_UNSEEN))
 		return OTHERS;
 	if (l->row->no_data) {
-		if (mutated(l, MUTANT_RENEW_TRIMMED))
+		if (life_mutated(l, MUTANT_RENEW_TRIMMED))
 			leave(l);
 		return WITHOUT_DATA;
 	}
@@ -91,26 +87,26 @@ enum command server_bury(struct life *l, bool refuses)
 {
 	if (l->row->where != PENDING)
 		return NOBODYS;
-	if (l->row->owner != l->daemon && !mutated(l, MUTANT_BURY_UNSEEN))
+	if (l->row->owner != l->daemon && !life_mutated(l, MUTANT_BURY_UNSEEN))
 		return OTHERS;
-	if (refuses && !mutated(l, MUTANT_REFUSED_IS_ACKED))
+	if (refuses && !life_mutated(l, MUTANT_REFUSED_IS_ACKED))
 		return REFUSED;
 	leave(l);
-	if (!refuses && !mutated(l, MUTANT_XACK_BEFORE_XADD))
+	if (!refuses && !life_mutated(l, MUTANT_XACK_BEFORE_XADD))
 		l->row->recorded++;
 	return DONE;
 }
 
 enum command server_release(struct life *l)
 {
-	bool ours = life_is_ours(l) ||
-	    (l->row->where == PENDING && mutated(l, MUTANT_RELEASE_UNSEEN));
+	bool ours =
+	    life_is_ours(l) || (l->row->where == PENDING && life_mutated(l, MUTANT_RELEASE_UNSEEN));
 
 	if (!ours || l->row->no_data)
 		return DONE;
 	xclaim(l);
 	l->row->stale = true;
-	if (!mutated(l, MUTANT_RELEASE_CHARGED))
+	if (!life_mutated(l, MUTANT_RELEASE_CHARGED))
 		l->row->count = l->view->attempts;
 	return DONE;
 }

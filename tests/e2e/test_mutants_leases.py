@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Leases where it is tight: a silent server, a connect, a stall, an entry that comes twice."""
+
+import re
+import signal
+
+from harness import Case, main
+from servers import stays_true, wait_until
+from test_reading import Monitor
+
+RECORD = "entry = json.load(sys.stdin)\nrecord(id=entry['id'], attempt=entry['attempt'])\n"
+HOLD = RECORD + "gate('go')\n"
+OWN = re.compile(r'\[0 (?!lua)[^]]*\] "(evalsha|eval|xpending|xreadgroup|xinfo|xgroup|xack)"')
+
+
+class LeaseCase(Case):
+    def wait_a_while(self, seconds):
+        stays_true(lambda: True, seconds)
+
+    def look_idle(self, entry, owner):
+        """Nobody has touched it for very long."""
+        self.redis.call("XCLAIM", "s", "g", owner, 0, entry, "IDLE", 500000, "JUSTID")
+
+    def commands(self, work):
+        """What the daemon sends meanwhile, and its words; what scripts do is left out."""
+        monitor = Monitor(self.redis)
+        work()
+        self.redis.call("ECHO", "done")
+        return [line for line in monitor.until("done") if OWN.search(line)]
+
+
+class Silent(LeaseCase):
+    def test_what_is_stale_is_not_handed_over(self):
+        """The server stands still, so nobody knows whether the lease has been kept."""
+        self.start(self.python(HOLD), {"claim.min_idle": "1s"})
+        self.add_many(2)
+        self.wait_records(1)
+        wait_until(lambda: len(self.pending()) == 2, what="the second entry read")
+        self.redis.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.redis.process.send_signal, signal.SIGCONT)
+        self.wait_a_while(1.2)
+        self.open_gate()
+        stays_true(lambda: len(self.records()) == 1, 1, "the second entry not run")
+        self.redis.process.send_signal(signal.SIGCONT)
+        self.wait_settled()
+        self.assertEqual([r["attempt"] for r in self.records()], [1, 1])
+
+
+class Reconnected(LeaseCase):
+    def cut(self, *before):
+        """Does something and cuts every connection, at one stroke."""
+        self.redis.call("MULTI")
+        for command in before:
+            self.redis.call(*command)
+        self.redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        self.redis.call("EXEC")
+
+    def test_no_sweep_before_others_could_renew(self):
+        self.add()
+        entry = self.abandon()[0]
+        daemon = self.start(self.python(RECORD), {"claim.min_idle": "4s", "claim.interval": "100ms"})
+        self.cut(("XCLAIM", "s", "g", "ghost", 0, entry, "IDLE", 500000, "JUSTID"))
+        daemon.wait_for_event("disconnected")
+        stays_true(lambda: self.pending()[entry][0] == "ghost", 1.2, "the ghost's entry")
+        self.wait_settled()
+
+    def test_renewal_comes_first(self):
+        daemon = self.start(self.python(HOLD), {"claim.min_idle": "60s"})
+        entry = self.add()
+        self.wait_records(1)
+        self.cut(("XCLAIM", "s", "g", "me", 0, entry, "IDLE", 500000, "JUSTID"))
+        daemon.wait_for_event("disconnected")
+        wait_until(lambda: self.pending()[entry][1] < 5000, 5, "the lease renewed")
+        self.open_gate()
+        self.wait_settled()
+
+
+class Stalled(LeaseCase):
+    def test_renewal_comes_first(self):
+        """The sweep is due before the next renewal would be."""
+        daemon = self.start(self.python(HOLD), {"claim.min_idle": "3s", "claim.interval": "100ms",
+                                                "handler.concurrency": 4})
+        entry = self.add()
+        self.wait_records(1)
+        self.wait_a_while(2)
+        wait_until(lambda: self.pending()[entry][1] < 60, what="a renewal")
+        daemon.signal(signal.SIGSTOP)
+        self.wait_a_while(1.5)
+
+        def go_on():
+            daemon.signal(signal.SIGCONT)
+            daemon.wait_for_event("stalled")
+            wait_until(lambda: self.pending()[entry][1] < 1000, what="a renewal")
+        lines = [line for line in self.commands(go_on) if '"xreadgroup"' not in line]
+        self.assertIn('"evalsha"', lines[0])
+        self.open_gate()
+        self.wait_settled()
+
+
+class Stolen(LeaseCase):
+    def test_success_is_acknowledged_for_another(self):
+        daemon = self.start(self.python(HOLD), {"claim.min_idle": "1s"})
+        entry = self.add()
+        self.wait_records(1)
+        self.redis.call("XCLAIM", "s", "g", "thief", 0, entry, "JUSTID")
+        daemon.wait_for_event("lease_lost", entry_id=entry)
+        self.redis.call("XCLAIM", "s", "g", "thief", 0, entry, "JUSTID")
+        self.open_gate()
+        wait_until(lambda: not self.pending(), 0.8, "acknowledged before the thief's lease is over")
+        self.assertEqual(len(self.records()), 1)
+
+
+class HeldIds(LeaseCase):
+    def test_redelivered(self):
+        """After a failover a server may give out again what it has given out."""
+        self.start(self.python(HOLD), {"handler.concurrency": 4})
+        first = self.add()
+        self.wait_records(1)
+        self.redis.call("XGROUP", "SETID", "s", "g", "0")
+        second = self.add()
+        self.wait_records(2)
+        stays_true(lambda: len(self.records()) == 2, 0.5, "each run once")
+        self.open_gate()
+        self.wait_settled()
+        self.assertEqual([r["id"] for r in self.records()], [first, second])
+
+    def test_not_claimed_from_ourselves(self):
+        self.start(self.python(HOLD), {"claim.min_idle": "2s", "claim.interval": "100ms",
+                                       "handler.concurrency": 4})
+        entry = self.add()
+        self.wait_records(1)
+        self.wait_a_while(1.2)
+        monitor = Monitor(self.redis)
+        for _ in range(6):
+            self.look_idle(entry, "me")
+            self.wait_a_while(0.25)
+        self.redis.call("ECHO", "done")
+        lines = monitor.until("done")
+        self.assertTrue([line for line in lines if '"xpending" "s" "g" "-" "+" "1000"' in line])
+        self.assertEqual([line for line in lines if '"xautoclaim"' in line], [])
+        self.open_gate()
+        self.wait_settled()
+
+
+class Released(LeaseCase):
+    def test_next_round_not_this_one(self):
+        """The handler gives everything back: each entry comes up once a round, however many there are."""
+        self.start(self.python(RECORD + "say('release')\n"),
+                   {"claim.min_idle": "1s", "claim.interval": "1s", "claim.count": 1, "handler.concurrency": 4})
+        self.add_many(3)
+        self.wait_records(3)
+        self.wait_a_while(3)
+        self.assertLess(len(self.records()), 3 * 5)
+
+
+if __name__ == "__main__":
+    main()
