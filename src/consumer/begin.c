@@ -149,8 +149,10 @@ static void begin_looked_at(struct stream *s, const struct look *l)
 	switch (l->answer) {
 	case LOOK_OURS:
 		snprintf(run, sizeof(run), "%u", e->attempts + 1);
-		look_claim(s, l->id, 0, reply_ignored, NULL,
-		    (const char *const[]){ "RETRYCOUNT", run, NULL });
+		look_claim(s,
+		    &(struct look_claim){ .id = l->id,
+		        .words = (const char *const[]){ "RETRYCOUNT", run, NULL } },
+		    reply_ignored, NULL);
 		begun(s, e, l->asked_at_ms, l->fields);
 		break;
 	case LOOK_ANOTHERS:

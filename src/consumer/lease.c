@@ -150,7 +150,9 @@ static void renew_looked_at(struct stream *s, const struct look *l)
 	if (e->state == ENTRY_ACKING || e->state == ENTRY_RELEASING)
 		return;
 	if (l->answer == LOOK_OURS) {
-		look_claim(s, l->id, 0, reply_ignored, NULL, (const char *const[]){ NULL });
+		look_claim(s,
+		    &(struct look_claim){ .id = l->id, .words = (const char *const[]){ NULL } },
+		    reply_ignored, NULL);
 		entryset_freshen(&s->entries, e, l->asked_at_ms);
 		arrival_want_turn(s);
 	} else if (l->answer == LOOK_ANOTHERS) {

@@ -71,24 +71,23 @@ void look_at(struct stream *s, struct entryid id, look_fn *then)
 	server_expect(server, on_range_reply, s, l);
 }
 
-void look_claim(struct stream *s, struct entryid id, uint64_t min_idle_ms, reply_fn *on_reply,
-    void *request, const char *const *words)
+void look_claim(struct stream *s, const struct look_claim *claim, reply_fn *on_reply, void *request)
 {
 	struct server *server = stream_server(s);
 	struct buf *out = server_out(server);
 	size_t n_words = 0;
 
-	while (words[n_words])
+	while (claim->words[n_words])
 		n_words++;
 	command_open(out, 7 + n_words);
 	command_text(out, "XCLAIM");
 	command_text(out, s->name);
 	command_text(out, s->origin.group);
 	command_text(out, s->origin.consumer);
-	command_u64(out, min_idle_ms);
-	command_id(out, id);
+	command_u64(out, claim->min_idle_ms);
+	command_id(out, claim->id);
 	for (size_t i = 0; i < n_words; i++)
-		command_text(out, words[i]);
+		command_text(out, claim->words[i]);
 	command_text(out, "JUSTID");
 	server_expect(server, on_reply, s, request);
 }

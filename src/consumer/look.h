@@ -30,9 +30,14 @@ typedef void look_fn(struct stream *s, const struct look *l);
 /* then is called once, from the loop. */
 void look_at(struct stream *s, struct entryid id, look_fn *then);
 
-/* XCLAIM of one entry to our own name, without counting a delivery: `idle` words follow the minimal
- * idle time and the id, e.g. "RETRYCOUNT", "3". The list ends with NULL. */
-void look_claim(struct stream *s, struct entryid id, uint64_t min_idle_ms, reply_fn *on_reply,
-    void *request, const char *const *words);
+/* An XCLAIM of one entry to our own name that counts no delivery. */
+struct look_claim {
+	struct entryid id;
+	uint64_t min_idle_ms;
+	const char *const *words; /* that follow the id, e.g. "RETRYCOUNT", "3", NULL */
+};
+
+void look_claim(struct stream *s, const struct look_claim *claim, reply_fn *on_reply,
+    void *request);
 
 #endif

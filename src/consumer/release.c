@@ -102,9 +102,11 @@ static void release_looked_at(struct stream *s, const struct look *l)
 		at_once = !e->release_delay_ms;
 		snprintf(runs, sizeof(runs), "%u", e->attempts);
 		snprintf(idle, sizeof(idle), "%llu", (unsigned long long)looks_idle_ms(s, e));
-		look_claim(s, l->id, 0, reply_ignored, NULL,
-		    (const char *const[]){ at_once ? "TIME" : "IDLE", at_once ? "0" : idle,
-		        "RETRYCOUNT", runs, NULL });
+		look_claim(s,
+		    &(struct look_claim){ .id = l->id,
+		        .words = (const char *const[]){ at_once ? "TIME" : "IDLE",
+		            at_once ? "0" : idle, "RETRYCOUNT", runs, NULL } },
+		    reply_ignored, NULL);
 		s->consumer->stats.released++;
 	}
 	entryset_forget(&s->entries, e);

@@ -165,8 +165,11 @@ static void claim_looked_at(struct stream *s, const struct look *l)
 	b->len = 1;
 	b->items[0].id = l->id;
 	b->items[0].number = l->row.deliveries;
-	look_claim(s, l->id, settings_of(s)->min_idle_ms, on_plain_claim_reply, b,
-	    (const char *const[]){ NULL });
+	look_claim(s,
+	    &(struct look_claim){ .id = l->id,
+	        .min_idle_ms = settings_of(s)->min_idle_ms,
+	        .words = (const char *const[]){ NULL } },
+	    on_plain_claim_reply, b);
 }
 
 static void claim_without_script(struct stream *s, struct id_batch *b)

@@ -146,7 +146,7 @@ static void release(struct stream *s, struct entry *e, const struct outcome *o, 
 	struct log_fields fields = run_fields(s, e, o, &text);
 
 	log_event(o->verdict == VERDICT_BROKEN ? LEVEL_WARNING : LEVEL_INFO, EVENT_RELEASED,
-	    &fields, "%.*s", (int)o->detail.len, o->detail.data);
+	    &fields, "%.*s", (int)why(o).len, why(o).data);
 	if (forgiven && e->attempts)
 		e->attempts--;
 	e->release_delay_ms = 0;

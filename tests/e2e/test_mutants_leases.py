@@ -77,38 +77,68 @@ class Reconnected(LeaseCase):
 
 
 class Stalled(LeaseCase):
-    def test_renewal_comes_first(self):
-        """The sweep is due before the next renewal would be."""
-        daemon = self.start(self.python(HOLD), {"claim.min_idle": "3s", "claim.interval": "100ms",
-                                                "handler.concurrency": 4})
-        entry = self.add()
-        self.wait_records(1)
-        self.wait_a_while(2)
-        wait_until(lambda: self.pending()[entry][1] < 60, what="a renewal")
+    def test_no_sweep_before_others_could_renew(self):
+        """If we stood still, the server may have done so too."""
+        self.add()
+        entry = self.abandon()[0]
+        daemon = self.start(self.python(RECORD), {"claim.min_idle": "4s", "claim.interval": "100ms"})
         daemon.signal(signal.SIGSTOP)
-        self.wait_a_while(1.5)
+        self.wait_a_while(1.6)
+        self.look_idle(entry, "ghost")
+        daemon.signal(signal.SIGCONT)
+        daemon.wait_for_event("stalled")
+        stays_true(lambda: self.pending()[entry][0] == "ghost", 1, "the ghost's entry")
+        self.wait_settled()
 
-        def go_on():
-            daemon.signal(signal.SIGCONT)
-            daemon.wait_for_event("stalled")
-            wait_until(lambda: self.pending()[entry][1] < 1000, what="a renewal")
-        lines = [line for line in self.commands(go_on) if '"xreadgroup"' not in line]
-        self.assertIn('"evalsha"', lines[0])
+    def test_reply_that_waited_out_the_stall(self):
+        """Another has taken the entry before the daemon sees that it was given it."""
+        first = self.start(self.python(HOLD), {"claim.min_idle": "1s", "read.block": "10s"})
+        self.wait_group()
+        self.wait_a_while(0.5)
+        first.signal(signal.SIGSTOP)
+        entry = self.add()
+        wait_until(self.pending, what="the entry given to the first")
+        self.start(self.python(HOLD, "other"), {"claim.min_idle": "1s", "consumer": "you"}, name="two")
+        self.wait_records(1)
+        first.signal(signal.SIGCONT)
+        first.wait_for_event("stalled")
+        stays_true(lambda: len(self.records()) == 1, 1, "run once")
+        self.assertEqual(self.pending()[entry][0], "you")
         self.open_gate()
         self.wait_settled()
 
 
 class Stolen(LeaseCase):
-    def test_success_is_acknowledged_for_another(self):
-        daemon = self.start(self.python(HOLD), {"claim.min_idle": "1s"})
+    def steal(self, ending):
+        daemon = self.start(self.python(HOLD + ending), {"claim.min_idle": "1s"})
         entry = self.add()
         self.wait_records(1)
         self.redis.call("XCLAIM", "s", "g", "thief", 0, entry, "JUSTID")
         daemon.wait_for_event("lease_lost", entry_id=entry)
         self.redis.call("XCLAIM", "s", "g", "thief", 0, entry, "JUSTID")
         self.open_gate()
+        return daemon
+
+    def test_success_is_acknowledged_for_another(self):
+        self.steal("")
         wait_until(lambda: not self.pending(), 0.8, "acknowledged before the thief's lease is over")
         self.assertEqual(len(self.records()), 1)
+
+    def test_failure_is_not_told(self):
+        daemon = self.steal("record(end=1)\nsys.exit(1)\n")
+        self.wait_records(2)
+        self.wait_a_while(0.3)
+        self.assertEqual(daemon.events("retry"), [])
+
+
+class Waiting(LeaseCase):
+    def test_backlog_does_not_starve_a_retry(self):
+        self.start(self.python(RECORD + "sys.exit(entry['attempt'] < 2 and entry['fields']['n'] == '0')\n"))
+        ids = self.add_many(400)
+        self.wait_settled(seconds=60)
+        order = [r["id"] for r in self.records()]
+        again = len(order) - 1 - order[::-1].index(ids[0])
+        self.assertLess(again, 100)
 
 
 class HeldIds(LeaseCase):
@@ -145,13 +175,19 @@ class HeldIds(LeaseCase):
 
 class Released(LeaseCase):
     def test_next_round_not_this_one(self):
-        """The handler gives everything back: each entry comes up once a round, however many there are."""
-        self.start(self.python(RECORD + "say('release')\n"),
-                   {"claim.min_idle": "1s", "claim.interval": "1s", "claim.count": 1, "handler.concurrency": 4})
-        self.add_many(3)
-        self.wait_records(3)
-        self.wait_a_while(3)
-        self.assertLess(len(self.records()), 3 * 5)
+        """A round is under way when an entry that lies ahead of it is given back."""
+        self.add_many(2000)
+        self.abandon(2000)
+        daemon = self.start(self.python("for entry in entries():\n"
+                                        "    if entry['fields']['n'] == 'x':\n"
+                                        "        record(id=entry['id']); say('release', entry['tag'])\n"
+                                        "    else: say('ok', entry['tag'])\n"),
+                            {"claim.min_idle": "1s", "claim.interval": "3s", "claim.count": 5,
+                             "handler.mode": "worker", "handler.window": 100})
+        daemon.wait_for_event("claimed", count=10)
+        self.add(n="x")
+        self.wait_records(1)
+        stays_true(lambda: len(self.records()) == 1, 1.5, "not run again in this round")
 
 
 if __name__ == "__main__":

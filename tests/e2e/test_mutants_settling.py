@@ -65,6 +65,22 @@ class GivenBack(WorkerCase):
         self.assertEqual({i: self.deliveries(i) for i in ids}, {i: 0 for i in ids})
 
 
+    def test_waits_until_redis_has_answered(self):
+        daemon = self.start(self.python(RECORD + "gate('go')\n"))
+        entry = self.add()
+        self.wait_records(1)
+        self.redis.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.redis.process.send_signal, signal.SIGCONT)
+        self.open_gate()
+        daemon.wait_for_event("verdict", entry_id=entry, outcome="ok")
+        daemon.signal(signal.SIGTERM)
+        daemon.wait_for_event("draining")
+        stays_true(lambda: daemon.process.poll() is None, 1, "the daemon waits")
+        self.redis.process.send_signal(signal.SIGCONT)
+        self.assertEqual(daemon.wait_exit(), 0)
+        self.assertEqual(self.pending(), {})
+
+
 class Replies(WorkerCase):
     def test_lost_read_halves_the_count(self):
         daemon = self.start_worker("for entry in entries(): say('ok', entry['tag'])\n",
@@ -95,10 +111,13 @@ class Replies(WorkerCase):
         self.add()
         self.wait_records(1)
         self.redis.call("REPLICAOF", "127.0.0.1", 1)
-        daemon.wait_for_event("disconnected", stream="s")
+
+        def given_up(stream):
+            return [e for e in daemon.events("disconnected")
+                    if e.get("stream") == stream and "no primary" in e["message"]]
+        wait_until(lambda: given_up("s"), what="the reader given up")
         self.open_gate()
-        wait_until(lambda: [e for e in daemon.events("disconnected") if "stream" not in e],
-                   what="the command connection given up")
+        wait_until(lambda: given_up(None), what="the command connection given up")
         self.redis.call("REPLICAOF", "NO", "ONE")
         self.add()
         self.wait_settled()
@@ -129,6 +148,32 @@ class Vanished(Case):
         self.wait_records(2)
         self.wait_settled()
         self.assertEqual([r["attempt"] for r in self.records()], [1, 2])
+
+    def test_while_another_holds_an_entry(self):
+        """It would be lost with the group's pending list, if nobody remembered it."""
+        self.add()
+        entry = self.abandon()[0]
+        daemon = self.start(self.python(RECORD), {"claim.min_idle": "4s", "claim.interval": "100ms"})
+        self.add()
+        self.wait_records(1)
+        stays_true(lambda: self.redis.call("XCLAIM", "s", "g", "ghost", 0, entry, "JUSTID"), 2.6)
+        self.redis.call("XGROUP", "DESTROY", "s", "g")
+        daemon.wait_for_event("group_recreated")
+        wait_until(lambda: entry in [r["id"] for r in self.records()], what="the ghost's entry run here")
+        self.wait_settled()
+
+    def test_stream_is_another_one(self):
+        """Deleted and made again, with ids that begin anew."""
+        daemon = self.start(self.python(RECORD))
+        self.add()
+        self.wait_settled()
+        self.redis.call("MULTI")
+        self.redis.call("DEL", "s")
+        self.redis.call("XADD", "s", "5-1", "n", 1)
+        self.redis.call("EXEC")
+        daemon.wait_for_event("group_recreated")
+        self.wait_records(2)
+        self.assertEqual(self.records()[1]["id"], "5-1")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Window(WorkerCase):
                                      "    if len(tags) == 4:\n"
                                      "        for tag in reversed(tags): say('ok', tag)\n", 4)
         ids = self.add_many(4)
-        self.wait_settled()
+        daemon.wait_for_event("verdict", count=4)
         self.assertEqual([e["entry_id"] for e in daemon.events("verdict")], list(reversed(ids)))
 
     def test_batches_by_more(self):

@@ -12,8 +12,8 @@
  *
  * Time is what it does: the lease of a pending entry runs out, naturally where nobody renews it, by
  * a fault (a stopped machine, a cut line) where somebody holds it. Assumed are: the clocks of the
- * machines go at the same rate; a command is carried out before its connection is lost or never; a
- * reply that is older than the lease is not used, its connection is dropped for being overdue.
+ * machines go at the same rate; a command is carried out before its connection is lost or never;
+ * the reply of a read may be older than a lease, but not than two, its connection being overdue.
  */
 #ifndef SLUICED_TESTS_LIFE_H
 #define SLUICED_TESTS_LIFE_H

@@ -63,6 +63,8 @@ bool step_read_arrives(struct life *l)
 	if (!l->view->reading)
 		return false;
 	l->view->reading = false;
+	if (life_mutated(l, MUTANT_LATE_REPLY))
+		l->view->late = false;
 	arrive(l, ENTRY_READY, 1);
 	return true;
 }
@@ -71,14 +73,18 @@ bool step_read_lost(struct life *l)
 {
 	if (!l->view->reading)
 		return false;
-	l->view->reading = false;
+	l->view->reading = l->view->late = false;
 	l->row->faulted = true;
 	return true;
 }
 
+/* What has been idle for longer than a read can last is on its way no more. */
 static bool free_for_a_page(const struct life *l)
 {
-	return l->row->where == PENDING && l->view->command == IDLE && !life_is_held(l->view);
+	bool may_be_on_its_way = l->view->reading && !life_mutated(l, MUTANT_TAKEN_UP_AT_ONCE);
+
+	return l->row->where == PENDING && l->view->command == IDLE && !life_is_held(l->view) &&
+	       !may_be_on_its_way;
 }
 
 bool step_see_stale(struct life *l)
@@ -99,11 +105,7 @@ bool step_see_stale(struct life *l)
 
 bool step_see_ours(struct life *l)
 {
-	/* What has been idle for longer than a read can last is on its way no more. */
-	bool may_be_on_its_way = l->view->reading && !life_mutated(l, MUTANT_TAKEN_UP_AT_ONCE);
-
-	if (!free_for_a_page(l) || !life_is_ours(l) || may_be_on_its_way ||
-	    life_mutated(l, MUTANT_NO_TAKE_UP))
+	if (!free_for_a_page(l) || !life_is_ours(l) || life_mutated(l, MUTANT_NO_TAKE_UP))
 		return false;
 	l->view->command = SEEN_OURS;
 	l->view->attempts = l->row->count;
@@ -188,6 +190,8 @@ bool step_begin(struct life *l)
 	if (l->view->state != ENTRY_WAITING)
 		return false;
 	life_move(l, ENTRY_BEGINNING);
+	/* What it does is as fresh as its sending. */
+	l->view->late = false;
 	l->view->command = SENT;
 	if (!l->scope->in_transit)
 		carry_out(l, false);
@@ -238,7 +242,8 @@ void life_seen_trimmed(struct life *l)
 static void begun(struct life *l)
 {
 	l->view->attempts++;
-	l->view->late = false;
+	if (life_mutated(l, MUTANT_LATE_REPLY))
+		l->view->late = false;
 	life_move(l, ENTRY_READY);
 }
 

@@ -58,25 +58,14 @@ bool step_lease_runs_out(struct life *l)
 	return true;
 }
 
-/* Replies that are on their way are older than the lease now. */
-static void drop_old_replies(struct life *l)
-{
-	if (life_mutated(l, MUTANT_LATE_REPLY))
-		return;
-	l->view->reading = false;
-	if (l->view->state == ENTRY_BEGINNING && l->view->command != STUCK)
-		life_move(l, ENTRY_WAITING);
-}
-
 bool step_lease_neglected(struct life *l)
 {
 	if (!life_is_ours(l) || l->row->stale || !is_neglected(l))
 		return false;
 	l->row->stale = l->row->faulted = true;
-	l->view->late = life_is_leased(l->view);
+	l->view->late = life_is_leased(l->view) || l->view->reading;
 	if (l->view->renewal == DONE)
 		l->view->renewal = IDLE;
-	drop_old_replies(l);
 	return true;
 }
 
