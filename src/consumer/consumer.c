@@ -157,6 +157,7 @@ static void on_server_down(struct server_user *u)
 {
 	struct consumer *c = of_user(u);
 
+	c->stats.reconnects++;
 	for (size_t i = 0; i < c->n_streams; i++)
 		stream_server_down(&c->streams[i]);
 }

@@ -29,9 +29,12 @@ local function claim_run()
 	run_start, run_length = nil, 0
 end
 
-local function still_stale(id)
+-- Nobody has begun a run since the page was read, or the count that comes with the id would be old.
+-- Counts are cut off at 2^31 - 1 where they are read: XNACK FATAL sets the largest number there is.
+local function still_stale(id, deliveries)
 	local row = pending(id)
-	return row and (row[3] < 0 or row[3] >= tonumber(lease)) and row
+	return row and (row[3] < 0 or row[3] >= tonumber(lease))
+		and math.min(row[4], 2147483647) == tonumber(deliveries)
 end
 
 local function bury_trimmed(id, deliveries)
@@ -48,7 +51,7 @@ end
 claim_run()
 for i = 8 + n_meta, #ARGV, 3 do
 	local id, deliveries, apart = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-	local stale = still_stale(id)
+	local stale = still_stale(id, deliveries)
 	local lost = stale and gone(id)
 	if apart == '1' or lost or not stale then
 		claim_run()

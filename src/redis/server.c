@@ -209,13 +209,3 @@ void server_drop(struct server *s, const char *why)
 {
 	conn_drop(s->conn, why);
 }
-
-size_t server_n_pending(const struct server *s)
-{
-	return conn_n_pending(s->conn);
-}
-
-uint64_t server_n_losses(const struct server *s)
-{
-	return conn_n_losses(s->conn);
-}

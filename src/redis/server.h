@@ -72,7 +72,4 @@ void server_scripts_refused(struct server *s);
 /* See conn_drop(). */
 void server_drop(struct server *s, const char *why);
 
-size_t server_n_pending(const struct server *s);
-uint64_t server_n_losses(const struct server *s);
-
 #endif

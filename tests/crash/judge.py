@@ -9,7 +9,6 @@ import dataclasses
 
 import plan
 
-DEBUG = __import__('os').environ.get('DEBUGX')
 FOREVER = 1 << 62
 MS = 10**6
 SLACK_NS = 500 * MS
@@ -224,7 +223,6 @@ def judge_pair(kind, earlier, later, excuses, excused):
         excuses.of_pair(earlier, later)
     if why:
         excused[kind, ", ".join(sorted(why))] += 1
-        if DEBUG and all(w.startswith("second") for w in why): print("EXCUSED", kind, earlier.key, why, earlier, later)
     else:
         yield Violation(kind, earlier.key, "%s, and then %s, %d ms after the first began" % (
             earlier, later, (later.start_ns - earlier.start_ns) // MS))
