@@ -434,6 +434,26 @@ class Claim(ScriptCase):
         self.assert_pending(ids[5], "other", 4)
         self.assert_pending(ids[8], "ghost", 4)
 
+    def test_renewed_since_the_page(self):
+        """Its data is gone as well: that is for its owner to find."""
+        ids = self.fill("%d-1" % n for n in range(1, 5))
+        self.stale(ids)
+        page = self.page()
+        self.give(ids[1], "ghost", 0, 3)
+        self.redis.call("XDEL", "s", ids[1])
+        self.assertEqual(self.claim(page), [[ids[0], *ids[2:]], [], ""])
+        self.assert_pending(ids[1], "ghost", 3)
+        self.assertEqual(self.dead("dead"), [])
+
+    def test_run_and_left_again_since_the_page(self):
+        """The count that came with the page would be written back, below runs already begun."""
+        ids = self.fill("%d-1" % n for n in range(1, 5))
+        self.stale(ids)
+        page = self.page()
+        self.stale(ids[1:2], "other", 4)
+        self.assertEqual(self.claim(page), [[ids[0], *ids[2:]], [], ""])
+        self.assert_pending(ids[1], "other", 4, 99999, self.LEASE)
+
     def test_most_of_a_run_changed(self):
         """XAUTOCLAIM gives up after ten rows for each that it is asked for."""
         ids = self.fill("%d-1" % n for n in range(1, 60))

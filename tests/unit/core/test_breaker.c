@@ -10,13 +10,15 @@
 
 #include "base/compiler.h"
 
-enum { FAILURES = 3, STREAK = 4, COOLDOWN_MS = 1000, CAP_MS = 5 * 60 * 1000 };
+enum { FAILURES = 3, STREAK = 4, COOLDOWN_MS = 1000, CAP_MS = 5 * 60 * 1000, STEPS_MAX = 16 };
 
 static const struct breaker_settings settings = { FAILURES, STREAK, COOLDOWN_MS };
 static const struct origin streams[2];
 
-/* FAIL and DEAD count as an attempt, UNCHARGED and RELEASE do not. */
+/* FAIL and DEAD are charged, UNCHARGED and RELEASE are not. BLAMED is a BROKEN that comes out as a
+ * failure of the entry, FORGIVEN and FORGIVEN_DEAD are failures that come out as none. */
 enum what {
+	END,
 	OK,
 	DROP,
 	FAIL,
@@ -24,7 +26,9 @@ enum what {
 	UNCHARGED,
 	RELEASE,
 	BROKEN,
-	TO_BLAME, /* BROKEN, and to come out as a failure of the entry itself */
+	BLAMED,
+	FORGIVEN,
+	FORGIVEN_DEAD,
 	NO_WORKER,
 	COOL,
 	TRY,
@@ -43,73 +47,158 @@ enum {
 
 struct step {
 	enum what what;
-	struct {
-		int stream;
-		uint64_t id;
-	} entry;
+	const char *entry; /* stream and id */
 	int change, state;
 	pid_t pid;
 };
 
-#define A(n) { 0, n }
-#define B(n) { 1, n }
-#define NONE { 0, 0 }
-
 static const struct {
-	enum verdict verdict;
-	bool charged;
+	enum verdict told, corrected;
+	bool charged, charged_after;
 } runs[] = {
-	[OK] = { VERDICT_OK, false },
-	[DROP] = { VERDICT_DROP, false },
-	[FAIL] = { VERDICT_RETRY, true },
-	[DEAD] = { VERDICT_DEAD, true },
-	[UNCHARGED] = { VERDICT_RETRY, false },
-	[RELEASE] = { VERDICT_RELEASE, false },
-	[BROKEN] = { VERDICT_BROKEN, false },
-	[TO_BLAME] = { VERDICT_BROKEN, false },
+	[OK] = { VERDICT_OK, VERDICT_OK, false, false },
+	[DROP] = { VERDICT_DROP, VERDICT_DROP, false, false },
+	[FAIL] = { VERDICT_RETRY, VERDICT_RETRY, true, true },
+	[DEAD] = { VERDICT_DEAD, VERDICT_DEAD, true, true },
+	[UNCHARGED] = { VERDICT_RETRY, VERDICT_RETRY, false, false },
+	[RELEASE] = { VERDICT_RELEASE, VERDICT_RELEASE, false, false },
+	[BROKEN] = { VERDICT_BROKEN, VERDICT_BROKEN, false, false },
+	[BLAMED] = { VERDICT_BROKEN, VERDICT_RETRY, false, true },
+	[FORGIVEN] = { VERDICT_RETRY, VERDICT_RETRY, true, false },
+	[FORGIVEN_DEAD] = { VERDICT_DEAD, VERDICT_RETRY, true, false },
 };
 
-static struct breaker_key key(int stream, uint64_t id)
+static const struct {
+	const char *name;
+	struct step steps[STEPS_MAX];
+} sequences[] = {
+	{ "broken events in a row",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { BROKEN, "a1", SAME, CLOSED, 12 },
+	        { BROKEN, "a2", OPENS, OPEN, 13 }, { BROKEN, "a3", SAME, OPEN, 14 } } },
+	{ "a handler that cannot be started has no pid, and each is an event",
+	    { { BROKEN, "a1", SAME, CLOSED, 0 }, { BROKEN, "a2", SAME, CLOSED, 0 },
+	        { BROKEN, "a3", OPENS, OPEN, 0 } } },
+	{ "what one process held is one event",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { BROKEN, "a2", SAME, CLOSED, 11 },
+	        { BROKEN, "b1", SAME, CLOSED, 11 }, { BROKEN, "a1", SAME, CLOSED, 12 },
+	        { BROKEN, "a2", SAME, CLOSED, 12 }, { BROKEN, "a1", OPENS, OPEN, 13 } } },
+	{ "workers without an entry count as well",
+	    { { NO_WORKER, NULL, SAME, CLOSED, 0 }, { BROKEN, "a1", SAME, CLOSED, 11 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 }, { NO_WORKER, NULL, SAME, OPEN, 0 } } },
+	{ "a success ends the row of broken events",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { OK, "a2", SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, SAME, CLOSED, 0 }, { DROP, "a3", SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 } } },
+
+	{ "a streak of different entries",
+	    { { FAIL, "a1", SAME, CLOSED, 0 }, { DEAD, "a2", SAME, CLOSED, 0 },
+	        { FAIL, "a3", SAME, CLOSED, 0 }, { FAIL, "a4", OPENS, OPEN, 0 },
+	        { FAIL, "a5", SAME, OPEN, 0 } } },
+	{ "the same id in another stream is another entry",
+	    { { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "b1", SAME, CLOSED, 0 },
+	        { FAIL, "a2", SAME, CLOSED, 0 }, { FAIL, "b2", OPENS, OPEN, 0 } } },
+	{ "one entry that fails again and again is no streak",
+	    { { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a1", SAME, CLOSED, 0 },
+	        { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a1", SAME, CLOSED, 0 },
+	        { FAIL, "a1", SAME, CLOSED, 0 }, { DEAD, "a1", SAME, CLOSED, 0 } } },
+	{ "successes end a streak, uncharged ends do nothing to it",
+	    { { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a2", SAME, CLOSED, 0 },
+	        { FAIL, "a3", SAME, CLOSED, 0 }, { OK, "a4", SAME, CLOSED, 0 },
+	        { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a2", SAME, CLOSED, 0 },
+	        { UNCHARGED, "a5", SAME, CLOSED, 0 }, { FAIL, "a3", SAME, CLOSED, 0 },
+	        { RELEASE, "a6", SAME, CLOSED, 0 }, { FAIL, "a4", OPENS, OPEN, 0 } } },
+
+	{ "a success of the try closes it",
+	    { { NO_WORKER, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 }, { COOL, NULL, SAME, TRIABLE, 0 },
+	        { TRY, "a1", SAME, TRYING, 0 }, { OK, "a1", CLOSES, CLOSED, 0 },
+	        { COOL, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 } } },
+	{ "so does a success of what still ran when it opened",
+	    { { NO_WORKER, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 }, { DROP, "a1", CLOSES, CLOSED, 0 },
+	        { COOL, NULL, SAME, CLOSED, 0 } } },
+	{ "a failed try is forgiven, and a dead one not buried",
+	    { { NO_WORKER, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 }, { COOL, NULL, SAME, TRIABLE, 0 },
+	        { TRY, "a1", SAME, TRYING, 0 }, { FORGIVEN, "a1", OPENS, OPEN, 21 },
+	        { COOL, NULL, SAME, TRIABLE, 0 }, { TRY, "a2", SAME, TRYING, 0 },
+	        { FORGIVEN_DEAD, "a2", OPENS, OPEN, 22 }, { COOL, NULL, SAME, TRIABLE, 0 },
+	        { TRY, "a1", SAME, TRYING, 0 }, { BROKEN, "a1", OPENS, OPEN, 23 } } },
+	{ "only the try is forgiven, not what still ran",
+	    { { NO_WORKER, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 }, { FAIL, "a1", SAME, OPEN, 0 },
+	        { COOL, NULL, SAME, TRIABLE, 0 }, { FAIL, "a1", SAME, TRIABLE, 0 },
+	        { TRY, "a1", SAME, TRYING, 0 }, { FAIL, "b1", SAME, TRYING, 0 },
+	        { DEAD, "a2", SAME, TRYING, 0 }, { BROKEN, "a3", SAME, TRYING, 31 },
+	        { FORGIVEN, "a1", OPENS, OPEN, 0 } } },
+	{ "a try that breaks the handler of an event already counted fails all the same",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { BROKEN, "a2", SAME, CLOSED, 12 },
+	        { BROKEN, "a3", OPENS, OPEN, 13 }, { COOL, NULL, SAME, TRIABLE, 0 },
+	        { TRY, "a1", SAME, TRYING, 0 }, { BROKEN, "a1", OPENS, OPEN, 13 } } },
+
+	{ "a try that is lost tells nothing, and another may be tried",
+	    { { NO_WORKER, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 }, { LOSE, "a1", SAME, OPEN, 0 },
+	        { COOL, NULL, SAME, TRIABLE, 0 }, { TRY, "a1", SAME, TRYING, 0 },
+	        { LOSE, "a2", SAME, TRYING, 0 }, { LOSE, "b1", SAME, TRYING, 0 },
+	        { LOSE, "a1", SAME, TRIABLE, 0 }, { FAIL, "a1", SAME, TRIABLE, 0 },
+	        { TRY, "a2", SAME, TRYING, 0 }, { OK, "a2", CLOSES, CLOSED, 0 } } },
+	{ "so does one that ends uncharged",
+	    { { NO_WORKER, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 }, { COOL, NULL, SAME, TRIABLE, 0 },
+	        { TRY, "a1", SAME, TRYING, 0 }, { RELEASE, "b1", SAME, TRYING, 0 },
+	        { UNCHARGED, "a1", SAME, TRIABLE, 0 }, { TRY, "a1", SAME, TRYING, 0 },
+	        { RELEASE, "a1", SAME, TRIABLE, 0 } } },
+
+	{ "an entry is to blame when others succeed and it breaks the handler again",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { OK, "a2", SAME, CLOSED, 0 },
+	        { BLAMED, "a1", SAME, CLOSED, 12 }, { BLAMED, "a1", SAME, CLOSED, 13 },
+	        { BLAMED, "a1", SAME, CLOSED, 14 }, { OK, "a1", SAME, CLOSED, 0 } } },
+	{ "it is not while nothing succeeds",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { FAIL, "a2", SAME, CLOSED, 0 },
+	        { BROKEN, "a1", SAME, CLOSED, 12 }, { UNCHARGED, "a3", SAME, CLOSED, 0 },
+	        { BROKEN, "a1", OPENS, OPEN, 13 } } },
+	{ "it is not for another with its id",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { OK, "a2", SAME, CLOSED, 0 },
+	        { BROKEN, "b1", SAME, CLOSED, 12 }, { BLAMED, "a1", SAME, CLOSED, 13 } } },
+	{ "failures of those to blame are a streak",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { BROKEN, "a2", SAME, CLOSED, 11 },
+	        { BROKEN, "a3", SAME, CLOSED, 11 }, { BROKEN, "a4", SAME, CLOSED, 11 },
+	        { OK, "a5", SAME, CLOSED, 0 }, { BLAMED, "a1", SAME, CLOSED, 12 },
+	        { BLAMED, "a2", SAME, CLOSED, 12 }, { BLAMED, "a3", SAME, CLOSED, 13 },
+	        { BLAMED, "a4", OPENS, OPEN, 14 } } },
+	{ "a try is never to blame",
+	    { { BROKEN, "a1", SAME, CLOSED, 11 }, { OK, "a2", SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, SAME, CLOSED, 0 }, { NO_WORKER, NULL, SAME, CLOSED, 0 },
+	        { NO_WORKER, NULL, OPENS, OPEN, 0 }, { COOL, NULL, SAME, TRIABLE, 0 },
+	        { TRY, "a1", SAME, TRYING, 0 }, { BROKEN, "a1", OPENS, OPEN, 12 } } },
+};
+
+static struct breaker_key key(const char *entry)
 {
-	return (struct breaker_key){ .origin = &streams[stream], .id = { id, 0 } };
+	return (struct breaker_key){ .origin = &streams[entry[0] - 'a'],
+		.id = { (uint64_t)(entry[1] - '0'), 0 } };
 }
 
-static struct outcome outcome_of(enum what what, pid_t pid)
+static enum breaker_change run_over(struct breaker *b, const struct step *s)
 {
-	return (struct outcome){
-		.verdict = runs[what].verdict, .charged = runs[what].charged, .pid = pid
-	};
-}
+	struct outcome o = { .verdict = runs[s->what].told,
+		.charged = runs[s->what].charged,
+		.pid = s->pid };
+	enum breaker_change change = breaker_verdict(b, key(s->entry), &o);
+	bool forgiven = runs[s->what].charged && !runs[s->what].charged_after;
 
-static void check_correction(const struct step *s, const struct outcome *o, bool tried)
-{
-	bool forgiven = tried && (s->what == FAIL || s->what == DEAD);
-
-	if (forgiven || s->what == TO_BLAME)
-		assert_int_equal(o->verdict, VERDICT_RETRY);
-	else
-		assert_int_equal(o->verdict, runs[s->what].verdict);
-	assert_int_equal(o->charged, s->what == TO_BLAME || (runs[s->what].charged && !forgiven));
-	assert_int_equal(o->has_delay, forgiven);
-	assert_int_equal(o->delay_ms, 0);
-}
-
-static enum breaker_change run_over(struct breaker *b, const struct step *s, bool tried)
-{
-	struct outcome o = outcome_of(s->what, s->pid);
-	enum breaker_change change =
-	    breaker_verdict(b, key(s->entry.stream, s->entry.id), &o);
-
-	check_correction(s, &o, tried);
+	assert_int_equal(o.verdict, runs[s->what].corrected);
+	assert_int_equal(o.charged, runs[s->what].charged_after);
+	assert_int_equal(o.has_delay, forgiven);
+	assert_int_equal(o.delay_ms, 0);
 	return change;
 }
 
 static enum breaker_change apply(struct breaker *b, const struct step *s)
 {
-	struct breaker_key entry = key(s->entry.stream, s->entry.id);
-	bool tried = b->state == BREAKER_TRYING && b->tried.origin == entry.origin &&
-	             b->tried.id.ms == entry.id.ms;
-
 	switch (s->what) {
 	case NO_WORKER:
 		return breaker_no_worker(b);
@@ -117,39 +206,195 @@ static enum breaker_change apply(struct breaker *b, const struct step *s)
 		breaker_cooled(b);
 		return BREAKER_UNCHANGED;
 	case TRY:
-		breaker_try(b, entry);
+		breaker_try(b, key(s->entry));
 		return BREAKER_UNCHANGED;
 	case LOSE:
-		breaker_lost(b, entry);
+		breaker_lost(b, key(s->entry));
 		return BREAKER_UNCHANGED;
 	default:
-		return run_over(b, s, tried);
+		return run_over(b, s);
 	}
 }
 
-static void check_steps(struct breaker *b, const struct step *steps, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		int change = (int)apply(b, &steps[i]);
-
-		if (change != steps[i].change || (int)b->state != steps[i].state)
-			fail_msg("step %zu: change %d, state %d", i, change, b->state);
-		assert_int_equal(breaker_is_closed(b), steps[i].state == CLOSED);
-	}
-}
-
-static struct breaker fresh(void)
+static void check_sequence(const char *name, const struct step *steps)
 {
 	struct breaker b;
 
 	breaker_init(&b, &settings);
-	return b;
+	assert_true(breaker_is_closed(&b));
+	for (int i = 0; i < STEPS_MAX && steps[i].what != END; i++) {
+		int change = (int)apply(&b, &steps[i]);
+
+		if (change != steps[i].change || (int)b.state != steps[i].state)
+			fail_msg("%s: step %d: change %d, state %d", name, i, change, (int)b.state);
+		assert_int_equal(breaker_is_closed(&b), steps[i].state == CLOSED);
+	}
 }
 
-#define CHECK(...)                                                                                 \
-	do {                                                                                       \
-		const struct step steps[] = { __VA_ARGS__ };                                       \
-		struct breaker b = fresh();                                                        \
-                                                                                                   \
-		check_steps(&b, steps, ARRAY_LEN(steps));                                          \
-	} while (0)
+static void test_sequences(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(sequences); i++)
+		check_sequence(sequences[i].name, sequences[i].steps);
+}
+
+static enum breaker_change tell(struct breaker *b, struct breaker_key entry, enum verdict v,
+    struct outcome *ret_o)
+{
+	*ret_o = (struct outcome){ .verdict = v, .charged = v == VERDICT_RETRY };
+	return breaker_verdict(b, entry, ret_o);
+}
+
+static void open_by_streak(struct breaker *b)
+{
+	struct outcome o;
+
+	assert_int_equal(tell(b, key("a1"), VERDICT_RETRY, &o), BREAKER_UNCHANGED);
+	assert_int_equal(tell(b, key("a2"), VERDICT_RETRY, &o), BREAKER_UNCHANGED);
+	assert_int_equal(tell(b, key("a3"), VERDICT_RETRY, &o), BREAKER_UNCHANGED);
+	assert_int_equal(tell(b, key("a4"), VERDICT_RETRY, &o), BREAKER_OPENS);
+}
+
+static void fail_a_try(struct breaker *b, const char *entry, enum verdict v)
+{
+	struct outcome o;
+
+	breaker_cooled(b);
+	breaker_try(b, key(entry));
+	assert_int_equal(tell(b, key(entry), v, &o), BREAKER_OPENS);
+}
+
+static void test_cooldown_doubles_up_to_the_cap(void **unused)
+{
+	static const uint64_t cooldowns_ms[] = { 2000, 4000, 8000, 16000, 32000, 64000, 128000,
+		256000, CAP_MS, CAP_MS, CAP_MS };
+	struct breaker b;
+	struct outcome o;
+
+	(void)unused;
+	breaker_init(&b, &settings);
+	for (int round = 0; round < 2; round++) {
+		open_by_streak(&b);
+		assert_int_equal(breaker_cooldown_ms(&b), COOLDOWN_MS);
+		for (size_t i = 0; i < ARRAY_LEN(cooldowns_ms); i++) {
+			fail_a_try(&b, "a1", i % 2 ? VERDICT_BROKEN : VERDICT_RETRY);
+			assert_int_equal(breaker_cooldown_ms(&b), cooldowns_ms[i]);
+		}
+		assert_int_equal(tell(&b, key("a1"), VERDICT_OK, &o), BREAKER_CLOSES);
+		assert_int_equal(breaker_cooldown_ms(&b), COOLDOWN_MS);
+	}
+}
+
+static void test_a_lost_try_leaves_the_cooldown(void **unused)
+{
+	struct breaker b;
+
+	(void)unused;
+	breaker_init(&b, &settings);
+	open_by_streak(&b);
+	breaker_cooled(&b);
+	breaker_try(&b, key("a1"));
+	breaker_lost(&b, key("a1"));
+	assert_int_equal(breaker_cooldown_ms(&b), COOLDOWN_MS);
+}
+
+static void check_may_try(const struct breaker *b, const char *last_failed)
+{
+	for (int n = 1; n <= 4; n++) {
+		const char in_a[] = { 'a', (char)('0' + n), '\0' };
+		const char in_b[] = { 'b', (char)('0' + n), '\0' };
+
+		assert_int_equal(breaker_may_try(b, key(in_a), true), last_failed[1] != in_a[1]);
+		assert_true(breaker_may_try(b, key(in_a), false));
+		assert_true(breaker_may_try(b, key(in_b), true));
+	}
+}
+
+static void test_the_last_that_failed_is_tried_only_alone(void **unused)
+{
+	struct breaker b;
+
+	(void)unused;
+	breaker_init(&b, &settings);
+	open_by_streak(&b);
+	breaker_cooled(&b);
+	check_may_try(&b, "a4");
+	fail_a_try(&b, "a2", VERDICT_RETRY);
+	breaker_cooled(&b);
+	check_may_try(&b, "a2");
+	fail_a_try(&b, "a3", VERDICT_BROKEN);
+	breaker_cooled(&b);
+	check_may_try(&b, "a3");
+}
+
+static void test_nothing_is_tried_in_other_states(void **unused)
+{
+	struct breaker b;
+
+	(void)unused;
+	breaker_init(&b, &settings);
+	assert_false(breaker_may_try(&b, key("a9"), false));
+	open_by_streak(&b);
+	assert_false(breaker_may_try(&b, key("a9"), false));
+	breaker_cooled(&b);
+	assert_true(breaker_may_try(&b, key("a9"), false));
+	breaker_try(&b, key("a9"));
+	assert_false(breaker_may_try(&b, key("a9"), false));
+	assert_false(breaker_may_try(&b, key("a1"), false));
+}
+
+static void test_streak_of_0_never_opens_it(void **unused)
+{
+	const struct breaker_settings endless = { FAILURES, 0, COOLDOWN_MS };
+	struct breaker b;
+	struct outcome o;
+
+	(void)unused;
+	breaker_init(&b, &endless);
+	for (uint64_t n = 1; n < 1000; n++) {
+		struct breaker_key entry = { .origin = &streams[0], .id = { n, 0 } };
+
+		assert_int_equal(tell(&b, entry, VERDICT_RETRY, &o), BREAKER_UNCHANGED);
+	}
+	assert_true(breaker_is_closed(&b));
+}
+
+/* Entry 0 breaks a handler, then n others do; a success each keeps it closed. */
+static enum verdict verdict_after_others(uint64_t n_others)
+{
+	struct breaker b;
+	struct outcome o;
+
+	breaker_init(&b, &settings);
+	for (uint64_t n = 0; n <= n_others; n++) {
+		struct breaker_key entry = { .origin = &streams[0], .id = { 100 + n, 0 } };
+
+		tell(&b, entry, VERDICT_BROKEN, &o);
+		tell(&b, key("b1"), VERDICT_OK, &o);
+	}
+	tell(&b, (struct breaker_key){ .origin = &streams[0], .id = { 100, 0 } }, VERDICT_BROKEN,
+	    &o);
+	return o.verdict;
+}
+
+static void test_so_many_that_met_a_broken_handler_are_remembered(void **unused)
+{
+	(void)unused;
+	assert_int_equal(verdict_after_others(BREAKER_MET_MAX - 1), VERDICT_RETRY);
+	assert_int_equal(verdict_after_others(BREAKER_MET_MAX), VERDICT_BROKEN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sequences),
+		cmocka_unit_test(test_cooldown_doubles_up_to_the_cap),
+		cmocka_unit_test(test_a_lost_try_leaves_the_cooldown),
+		cmocka_unit_test(test_the_last_that_failed_is_tried_only_alone),
+		cmocka_unit_test(test_nothing_is_tried_in_other_states),
+		cmocka_unit_test(test_streak_of_0_never_opens_it),
+		cmocka_unit_test(test_so_many_that_met_a_broken_handler_are_remembered),
+	};
+
+	return cmocka_run_group_tests_name("breaker", tests, NULL, NULL);
+}
