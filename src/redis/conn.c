@@ -58,6 +58,7 @@ struct conn {
 	bool needs_person;      /* the fault is one that only a person can mend */
 	bool has_tried;
 	uint64_t up_at_ms;
+	uint64_t n_losses;
 	struct log_limit log_limit;
 	char logged[FAULT_SIZE]; /* the fault that was logged last */
 };
@@ -176,6 +177,7 @@ static void go_down(struct conn *c)
 	close_socket(c);
 	c->state = CONN_DOWN;
 	c->has_tried = true;
+	c->n_losses += was_up;
 	if (was_up && loop_now_ms(loop_of(c)) - c->up_at_ms >= STABLE_AFTER_MS)
 		backoff_reset(&c->backoff);
 	if (c->needs_person)
@@ -472,6 +474,11 @@ void conn_drop_for_long(struct conn *c, const char *why)
 		return;
 	c->needs_person = true;
 	conn_drop(c, why);
+}
+
+uint64_t conn_n_losses(const struct conn *c)
+{
+	return c->n_losses;
 }
 
 void conn_close(struct conn *c)

@@ -80,6 +80,9 @@ void conn_drop(struct conn *c, const char *why);
 /* The same after an error that a person has to mend: the next try waits for reconnect.max. */
 void conn_drop_for_long(struct conn *c, const char *why);
 
+/* How often it was lost. */
+uint64_t conn_n_losses(const struct conn *c);
+
 /* Closes it for good: what is pending is answered with NULL, on_down is not called, and it does not
  * connect again. Not from inside one of its own callbacks. */
 void conn_close(struct conn *c);

@@ -209,3 +209,13 @@ void server_drop(struct server *s, const char *why)
 {
 	conn_drop(s->conn, why);
 }
+
+uint64_t server_n_losses(const struct server *s)
+{
+	return conn_n_losses(s->conn);
+}
+
+size_t server_n_pending(const struct server *s)
+{
+	return conn_n_pending(s->conn);
+}

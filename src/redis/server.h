@@ -69,6 +69,10 @@ void server_scripts_forgotten(struct server *s);
 bool server_may_script(const struct server *s);
 void server_scripts_refused(struct server *s);
 
+/* Commands without a reply, and how often the connection was lost. */
+size_t server_n_pending(const struct server *s);
+uint64_t server_n_losses(const struct server *s);
+
 /* See conn_drop(). */
 void server_drop(struct server *s, const char *why);
 

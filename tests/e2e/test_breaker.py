@@ -122,5 +122,26 @@ class OneBadEntry(Case):
         self.assertEqual(dict(self.dead()[0])[b"sluice.failure"], b"broken")
 
 
+class Trial(WorkerCase):
+    def test_does_not_wait_for_itself(self):
+        """The only entry at hand is the one that failed last, and another is due: that one is got."""
+        daemon = self.start_worker("for entry in entries():\n"
+                                   "    name = entry['fields']['name']\n"
+                                   "    record(name=name)\n"
+                                   "    if is_open('go'): say('ok', entry['tag'])\n"
+                                   "    else: say('retry', entry['tag'], 'delay=' + entry['fields']['delay'])\n",
+                                   {"stream": None, "streams": ["a", "b"], "breaker.streak": 2,
+                                    "breaker.cooldown": "600ms"})
+        self.add("a", name="first", delay="400ms")
+        self.wait_records(1)
+        self.add("b", name="second", delay="100ms")
+        daemon.wait_for_event("breaker_open")
+        self.open_gate()
+        daemon.wait_for_event("breaker_closed", seconds=5)
+        self.wait_settled("a")
+        self.wait_settled("b")
+        self.assertEqual([r["name"] for r in self.records()], ["first", "second", "first", "second"])
+
+
 if __name__ == "__main__":
     main()

@@ -109,6 +109,41 @@ class Frozen(Case):
         self.open_gate()
         self.wait_settled()
 
+    def test_read_that_outlived_its_lease_is_not_run(self):
+        """An entry was given to a frozen reader; when it wakes, another daemon runs it."""
+        lease = {"claim.min_idle": "1s", "read.block": "10s"}
+        first = self.start(self.python(RECORD + "gate('go')\n"), lease)
+        self.wait_group()
+        wait_until(lambda: "cmd=xreadgroup" in self.redis.call("CLIENT", "LIST").decode(), what="a blocked reader")
+        first.signal(signal.SIGSTOP)
+        entry = self.add()
+        self.start(self.python(RECORD + "gate('go')\n", "other"), {**lease, "consumer": "you"}, name="two")
+        self.wait_records(1)
+        first.signal(signal.SIGCONT)
+        first.wait_for_event("lease_lost", entry_id=entry)
+        stays_true(lambda: len(self.records()) == 1, 0.3, "run by one")
+        self.open_gate()
+        self.wait_settled()
+        self.assertEqual([r["consumer"] for r in self.records()], ["you"])
+
+    def test_first_to_wake_does_not_take_what_the_other_runs(self):
+        lease = {"claim.min_idle": "2s"}
+        first = self.start(self.python(RECORD + "gate('go')\n"), lease)
+        second = self.start(self.python(RECORD, "other"), {**lease, "consumer": "you"}, name="two")
+        self.redis.call("XGROUP", "CREATECONSUMER", "s", "g", "you")
+        second.signal(signal.SIGSTOP)
+        entry = self.add()
+        self.wait_records(1)
+        first.signal(signal.SIGSTOP)
+        wait_until(lambda: self.pending()[entry][1] > 2100, what="a lease that is over")
+        second.signal(signal.SIGCONT)
+        stays_true(lambda: self.pending()[entry][0] == "me", 0.4, "left alone by the one that woke first")
+        first.signal(signal.SIGCONT)
+        stays_true(lambda: self.pending()[entry][0] == "me", 1.2, "left alone")
+        self.open_gate()
+        self.wait_settled()
+        self.assertEqual([r["consumer"] for r in self.records()], ["me"])
+
 
 if __name__ == "__main__":
     main()

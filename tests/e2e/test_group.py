@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The consumer group: created, missing, vanished, and keys that are no streams."""
 
+import signal
+
 from harness import Case, main
 from servers import stays_true, wait_until
 
@@ -111,6 +113,69 @@ class Vanished(Case):
         self.redis.call("FLUSHALL")
         ids += self.add_many(2)
         wait_until(lambda: set(self.ids_seen()) == set(ids), what="the new entries handled")
+
+    def test_dead_consumers_entries_are_not_lost(self):
+        ids = self.add_many(5)
+        self.abandon()
+        daemon = self.start(self.python(RECORD), {"claim.min_idle": "1h"})
+        ids += self.add_many(3)
+        self.wait_records(3)
+        self.redis.call("XGROUP", "DESTROY", "s", "g")
+        daemon.wait_for_event("group_recreated")
+        self.wait_settled()
+        self.assertEqual(set(self.ids_seen()), set(ids))
+
+    def test_waiting_entry_of_another_daemon_is_not_lost(self):
+        """The other daemon is frozen meanwhile: it finds an entry that is no longer its own."""
+        long = {"claim.min_idle": "1h", "retry.initial_delay": "1s", "retry.max_delay": "1s"}
+        body = "entry = json.load(sys.stdin)\nrecord(id=entry['id'])\nsys.exit(%d)\n"
+        other = self.start(self.python(body % 1, "other"), {**long, "consumer": "you"}, name="two")
+        low = self.add()
+        other.wait_for_event("retry", entry_id=low)
+        daemon = self.start(self.python(body % 0), long)
+        other.signal(signal.SIGSTOP)
+        stays_true(lambda: True, 0.2, "the server gives up its read")
+        high = self.add()
+        daemon.wait_for_event("verdict", entry_id=high)
+        self.redis.call("XGROUP", "DESTROY", "s", "g")
+        daemon.wait_for_event("group_recreated")
+        daemon.wait_for_event("verdict", entry_id=low, outcome="ok")
+        other.signal(signal.SIGCONT)
+        self.wait_settled()
+        stays_true(lambda: self.ids_seen().count(low) == 2, 1.2, "not run by the other again")
+        self.assertIn(high, self.ids_seen())
+        self.assertEqual((self.pending(), self.dead()), ({}, []))
+        other.stop()
+
+    def test_stream_that_begins_anew_with_lower_ids(self):
+        for deleted in ("before", "together with the new one"):
+            with self.subTest(deleted):
+                stream = deleted[:3]
+                daemon = self.start(self.python(RECORD), {"stream": stream}, name=stream)
+                self.redis.call("XADD", stream, "1000-1", "n", "1")
+                self.wait_settled(stream)
+                seen = len(self.records())
+                if deleted == "before":
+                    self.redis.call("DEL", stream)
+                    daemon.wait_for_event("group_recreated")
+                    self.redis.call("XADD", stream, "5-1", "n", "2")
+                else:
+                    self.redis.call("EVAL", "redis.call('DEL', KEYS[1]) return redis.call('XADD', KEYS[1], '5-1', 'n', '2')",
+                                    1, stream)
+                self.wait_records(seen + 1)
+                self.wait_settled(stream)
+                self.assertEqual(self.ids_seen()[seen:], ["5-1"])
+
+
+class FullServer(Case):
+    def test_existing_group_is_read_on(self):
+        """At maxmemory the group cannot be made; where there is one it need not be."""
+        ids = self.add_many(3)
+        self.redis.call("XGROUP", "CREATE", "s", "g", 0)
+        self.redis.call("CONFIG", "SET", "maxmemory", 1)
+        self.start(self.python(RECORD))
+        self.wait_settled()
+        self.assertEqual([r["id"] for r in self.records()], ids)
 
 
 class WrongType(Case):

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Signals, and how a daemon leaves: it finishes what it can and gives back the rest."""
 
+import re
 import signal
 import time
 
 from harness import Case, WorkerCase, main
-from servers import stays_true
+from servers import stays_true, wait_until
 
 HOLD = "entry = json.load(sys.stdin)\nrecord(id=entry['id'], attempt=entry['attempt'])\ngate('go')\n"
 YEAR_MS = 365 * 86400 * 1000
@@ -136,6 +137,57 @@ class Finishing(WorkerCase):
             daemon.restart()
         self.wait_settled(seconds=30)
         self.assertEqual(sorted(r["id"] for r in self.records()), sorted(ids))
+
+
+class Unanswered(Case):
+    """Commands are on their way when the daemon is told to leave."""
+
+    def test_server_that_is_stopped(self):
+        daemon = self.start(["/bin/true"], {"claim.min_idle": "1s"}, daemon={"drain_timeout": "300ms"})
+        self.add_many(5)
+        self.wait_settled()
+        self.redis.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.redis.process.send_signal, signal.SIGCONT)
+        stays_true(lambda: True, 0.6, "time for commands to go unanswered")
+        daemon.stop()
+
+    def clients(self, *words):
+        lines = self.redis.call("CLIENT", "LIST").decode().splitlines()
+        return [line for line in lines if all(word in line for word in words)]
+
+    def test_claim_is_given_back(self):
+        self.add_many(20)
+        ids = self.abandon()
+        self.redis.call("XCLAIM", "s", "g", "ghost", 0, *ids, "IDLE", 100000, "JUSTID")
+        daemon = self.start(self.python(HOLD), {"claim.min_idle": "1s"})
+        self.redis.call("CLIENT", "PAUSE", 30000, "WRITE")
+        wait_until(lambda: self.clients("cmd=evalsha", "flags=b"), what="a claim that the server does not answer")
+        daemon.signal(signal.SIGTERM)
+        daemon.wait_for_event("draining")
+        for client in self.clients("cmd=xreadgroup"):
+            self.redis.call("CLIENT", "KILL", "ID", re.search(r"id=(\d+)", client).group(1))
+        stays_true(lambda: daemon.process.poll() is None, 0.3, "waiting for the answer")
+        self.redis.call("CLIENT", "UNPAUSE")
+        self.assertEqual(daemon.wait_exit(), 0)
+        left = self.pending()
+        self.assertEqual(sorted(left), sorted(ids))
+        claimed = [i for i, row in left.items() if row[0] == "me"]
+        self.assertTrue(claimed)
+        self.assertGreater(min(left[i][1] for i in claimed), YEAR_MS)
+
+    def test_claims_at_any_moment(self):
+        self.add_many(400)
+        ids = self.abandon()
+        self.redis.call("XCLAIM", "s", "g", "ghost", 0, *ids, "IDLE", 100000, "JUSTID")
+        daemon = self.start(self.shell("cat >>$HERE/out; echo >>$HERE/records '{}'"),
+                            {"claim.min_idle": "1s", "claim.count": 5, "claim.interval": "50ms"})
+        for count in (3, 40, 90):
+            self.wait_records(count)
+            daemon.stop()
+            held = [row for row in self.pending().values() if row[0] == "me" and row[1] < 100000]
+            self.assertEqual(held, [])
+            daemon.restart()
+        daemon.stop()
 
 
 class OtherSignals(Case):

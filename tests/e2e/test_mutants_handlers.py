@@ -12,7 +12,8 @@ class Output(WorkerCase):
     def test_last_words_are_in_the_record(self):
         """The daemon may see the verdict before the output; it must look at the output first."""
         self.start_worker("for entry in entries():\n"
-                          "    os.write(2, b'about %d\\n' % entry['tag']); say('dead', entry['tag'], 'told %d' % entry['tag'])\n",
+                          "    os.write(2, b'about %d\\n' % entry['tag'])\n"
+                          "    say('dead', entry['tag'], 'told %d' % entry['tag'])\n",
                           {"breaker.streak": 0})
         for _ in range(100):
             self.add()

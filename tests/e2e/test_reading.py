@@ -5,7 +5,7 @@
 import re
 
 from harness import Case, WorkerCase, main
-from servers import stays_true, wait_until
+from servers import FLAVOUR, stays_true, wait_until
 
 HOLD = "record(id=json.load(sys.stdin)['id'])\ngate('go')\n"
 
@@ -87,6 +87,49 @@ class Bounds(WorkerCase):
         self.open_gate("all")
         self.wait_settled()
         self.assertEqual(len(self.records()), 61)
+
+    def test_bytes_that_another_consumer_gives_back(self):
+        """What the other holds stops this one; that it lets go must wake it."""
+        taker = self.consumer(self.python("record(holds=1)\ngate('go')\n", "taker"),
+                              {"stream": "t", "handler.concurrency": 2})
+        daemon = self.start_all({"c": self.consumer(["/bin/true"], {"read.block": "1s"}), "taker": taker},
+                                daemon={"max_in_flight_bytes": "1MiB"})
+        for _ in range(2):
+            self.add("t", v="x" * 600000)
+        self.wait_records(2)
+        self.add()
+        daemon.wait_for_event("bound_reached", consumer="c")
+        self.add()
+        self.assertFalse(self.is_settled())
+        self.open_gate()
+        self.wait_settled("t")
+        self.wait_settled(seconds=4)
+
+    def test_oversize_entries_do_not_multiply_memory(self):
+        for _ in range(60):
+            self.add(v="x" * 1000000)
+        daemon = self.start_worker("for entry in entries(): say('ok', entry['tag'])\n",
+                                   {"handler.window": 100, "max_entry_bytes": "100KiB"},
+                                   daemon={"max_in_flight_bytes": "1MiB"})
+        self.wait_dead(60)
+        if FLAVOUR != "asan":
+            self.assertLess(daemon.memory_kib(), 40 << 10)
+
+
+class OutputLimit(WorkerCase):
+    """A reply larger than client-output-buffer-limit kills the connection it was for."""
+
+    def test_begin_gets_through_in_smaller_batches(self):
+        self.redis.call("CONFIG", "SET", "client-output-buffer-limit", "normal 1000000 0 0")
+        for _ in range(64):
+            self.add(v="x" * 50000)
+        for _ in range(16):
+            self.abandon(4, consumer="me")
+        daemon = self.start_worker("for entry in entries():\n    record(attempt=entry['attempt'])\n"
+                                   "    say('ok', entry['tag'])\n", {"handler.window": 64})
+        self.wait_settled()
+        self.assertEqual([r["attempt"] for r in self.records()], [2] * 64)
+        self.assertTrue(1 <= len(daemon.events("disconnected")) <= 6)
 
 
 class Commands(WorkerCase):

@@ -140,6 +140,19 @@ class WorkerRetries(WorkerCase):
         runs = sorted((r["id"], r["attempt"]) for r in self.records())
         self.assertEqual(runs, sorted((i, n) for i in ids for n in (1, 2)))
 
+    def test_backlog_does_not_starve_it(self):
+        self.add_many(300)
+        self.start_worker("for entry in entries():\n"
+                          "    record(n=entry['fields']['n'])\n"
+                          "    time.sleep(0.004)\n"
+                          "    first = entry['fields']['n'] == '0' and entry['attempt'] == 1\n"
+                          "    say('retry' if first else 'ok', entry['tag'])\n", {"read.count": 5})
+        self.wait_settled()
+        runs = [r["n"] for r in self.records()]
+        again = runs.index("0", 1)
+        self.assertLess(again, 150)
+        self.assertEqual(len(runs), 301)
+
 
 if __name__ == "__main__":
     main()

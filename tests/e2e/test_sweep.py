@@ -138,6 +138,19 @@ class RenewalOfMany(WorkerCase):
         self.wait_settled()
         self.assertEqual(len(self.records()), 300)
 
+    def test_so_many_that_it_takes_several_rounds(self):
+        self.add_many(24000)
+        self.abandon(24000, consumer="me")
+        daemon = self.prepare({"c": self.consumer(self.python("gate('go')\n"),
+                                                  {"claim.min_idle": "4s", "read.max_held": 100000,
+                                                   "claim.interval": "1h"})}, daemon={"log.level": "error"})
+        daemon.start()
+
+        def over_the_lease():
+            return self.redis.call("XPENDING", "s", "g", "IDLE", 4000, "-", "+", 1)
+        stays_true(lambda: not over_the_lease(), 6, "no lease is over")
+        self.assertEqual(len(self.pending()), 24000)
+
 
 class Stolen(Case):
     """Another consumer takes an entry that runs here."""
