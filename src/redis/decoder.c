@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,10 @@
 
 /* A reply with more items than this is taken for damage: read.count and the number of fields of an
  * entry stay far below. */
-enum { ITEMS_MAX = 1 << 22 };
+enum {
+	ITEMS_MAX = 1 << 22,
+	DEPTH_MAX = 7, /* what hiredis 0.14 takes; 1.x takes any */
+};
 
 struct decoder {
 	redisReader *reader;
@@ -37,12 +41,22 @@ static struct reply *place(const redisReadTask *task, enum reply_type type)
 	return r;
 }
 
+static enum reply_type text_type(int hiredis_type)
+{
+	switch (hiredis_type) {
+	case REDIS_REPLY_ERROR:
+		return REPLY_ERROR;
+	case REDIS_REPLY_STATUS:
+		return REPLY_STATUS;
+	default:
+		return REPLY_TEXT;
+	}
+}
+
 static void *make_text(const redisReadTask *task, char *data, size_t len)
 {
 	struct decoder *d = task->privdata;
-	struct reply *r = place(task, task->type == REDIS_REPLY_ERROR    ? REPLY_ERROR
-	                              : task->type == REDIS_REPLY_STATUS ? REPLY_STATUS
-	                                                                 : REPLY_TEXT);
+	struct reply *r = place(task, text_type(task->type));
 	char *copy = arena_take(&d->arena, len);
 
 	if (len)
@@ -57,12 +71,21 @@ typedef size_t item_count;
 typedef int item_count;
 #endif
 
+static bool is_too_deep(const redisReadTask *task)
+{
+	int depth = 1;
+
+	while ((task = task->parent))
+		depth++;
+	return depth > DEPTH_MAX;
+}
+
 static void *make_array(const redisReadTask *task, item_count n)
 {
 	struct decoder *d = task->privdata;
 	struct reply *r;
 
-	if (task->type != REDIS_REPLY_ARRAY || n > ITEMS_MAX)
+	if (task->type != REDIS_REPLY_ARRAY || n > ITEMS_MAX || is_too_deep(task))
 		return NULL;
 	r = place(task, REPLY_ARRAY);
 	r->array.len = (size_t)n;

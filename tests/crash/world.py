@@ -412,9 +412,15 @@ class World:
         return [row[0] for row in chosen]
 
     def fault_rival(self, fault):
-        """Plays by the rules: takes only what has been idle for the whole lease."""
+        """Plays by the rules: takes only what has been idle for the whole lease, when there is something."""
         stream = stream_of(fault["mode"])
-        first = self.chosen_rows(fault, plan.MIN_IDLE_MS)[0]
+        try:
+            first = self.chosen_rows(fault, plan.MIN_IDLE_MS)[0]
+        except Unreachable:
+            if fault["tries"] <= 1:
+                raise
+            self.at(20, self.inflict, dict(fault, tries=fault["tries"] - 1))
+            return
         _, ids, gone = self.call("XAUTOCLAIM", stream, plan.GROUP, plan.RIVAL, plan.MIN_IDLE_MS, first,
                                  "COUNT", fault["count"], "JUSTID")
         self.evidence.dropped |= {(stream, entry_id.decode()) for entry_id in gone}

@@ -147,24 +147,29 @@ class Vanished(Case):
         self.assertEqual((self.pending(), self.dead()), ({}, []))
         other.stop()
 
-    def test_stream_that_begins_anew_with_lower_ids(self):
-        for deleted in ("before", "together with the new one"):
-            with self.subTest(deleted):
-                stream = deleted[:3]
-                daemon = self.start(self.python(RECORD), {"stream": stream}, name=stream)
-                self.redis.call("XADD", stream, "1000-1", "n", "1")
-                self.wait_settled(stream)
-                seen = len(self.records())
-                if deleted == "before":
-                    self.redis.call("DEL", stream)
-                    daemon.wait_for_event("group_recreated")
-                    self.redis.call("XADD", stream, "5-1", "n", "2")
-                else:
-                    self.redis.call("EVAL", "redis.call('DEL', KEYS[1]) return redis.call('XADD', KEYS[1], '5-1', 'n', '2')",
-                                    1, stream)
-                self.wait_records(seen + 1)
-                self.wait_settled(stream)
-                self.assertEqual(self.ids_seen()[seen:], ["5-1"])
+    def read_high_ids(self):
+        daemon = self.start(self.python(RECORD))
+        self.redis.call("XADD", "s", "1000-1", "n", "1")
+        self.wait_settled()
+        return daemon
+
+    def assert_low_id_is_read(self):
+        self.wait_records(2)
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), ["1000-1", "5-1"])
+
+    def test_deleted_stream_begins_anew_with_lower_ids(self):
+        daemon = self.read_high_ids()
+        self.redis.call("DEL", "s")
+        daemon.wait_for_event("group_recreated")
+        self.redis.call("XADD", "s", "5-1", "n", "2")
+        self.assert_low_id_is_read()
+
+    def test_stream_is_replaced_by_one_with_lower_ids(self):
+        self.read_high_ids()
+        for command in (("MULTI",), ("DEL", "s"), ("XADD", "s", "5-1", "n", "2"), ("EXEC",)):
+            self.redis.call(*command)
+        self.assert_low_id_is_read()
 
 
 class FullServer(Case):

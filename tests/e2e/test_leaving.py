@@ -161,7 +161,7 @@ class Unanswered(Case):
         self.redis.call("XCLAIM", "s", "g", "ghost", 0, *ids, "IDLE", 100000, "JUSTID")
         daemon = self.start(self.python(HOLD), {"claim.min_idle": "1s"})
         self.redis.call("CLIENT", "PAUSE", 30000, "WRITE")
-        wait_until(lambda: self.clients("cmd=evalsha", "flags=b"), what="a claim that the server does not answer")
+        wait_until(lambda: self.clients("cmd=evalsha", "flags=b"), what="a claim held up")
         daemon.signal(signal.SIGTERM)
         daemon.wait_for_event("draining")
         for client in self.clients("cmd=xreadgroup"):
@@ -179,7 +179,7 @@ class Unanswered(Case):
         self.add_many(400)
         ids = self.abandon()
         self.redis.call("XCLAIM", "s", "g", "ghost", 0, *ids, "IDLE", 100000, "JUSTID")
-        daemon = self.start(self.shell("cat >>$HERE/out; echo >>$HERE/records '{}'"),
+        daemon = self.start(self.shell("echo '{}' >>$HERE/records; cat >/dev/null"),
                             {"claim.min_idle": "1s", "claim.count": 5, "claim.interval": "50ms"})
         for count in (3, 40, 90):
             self.wait_records(count)
