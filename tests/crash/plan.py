@@ -64,7 +64,8 @@ def details(kind, dice):
                 "cut": dice.random() < 0.3}
     if kind in ("rival", "thief"):
         return {"which": dice.random(), "count": dice.randint(1, 4), "for_ms": dice.randint(20, 1500),
-                "then": dice.choice(("ack", "leave", "give back")), "mode": dice.choice(MODES)}
+                "then": dice.choice(("ack", "leave", "give back")), "mode": dice.choice(MODES),
+                "tries": 75 if kind == "rival" else 0}
     if kind == "delete":
         return {"which": dice.random(), "count": dice.randint(1, 3), "mode": dice.choice(MODES)}
     if kind == "trim":

@@ -249,11 +249,17 @@ class World:
         try:
             getattr(self, "fault_" + fault["kind"])(fault)
         except Unreachable as why:
-            self.skipped[fault["kind"]] += 1
-            self.note("skipped: %s (%s)", fault, why)
+            self.not_now(fault, why)
             return
         self.done[fault["kind"]] += 1
         self.note("%s", fault)
+
+    def not_now(self, fault, why):
+        if fault.get("tries"):
+            self.at(20, self.inflict, {**fault, "tries": fault["tries"] - 1})
+            return
+        self.skipped[fault["kind"]] += 1
+        self.note("skipped: %s (%s)", fault, why)
 
     # ---- daemons ----
 
@@ -412,15 +418,9 @@ class World:
         return [row[0] for row in chosen]
 
     def fault_rival(self, fault):
-        """Plays by the rules: takes only what has been idle for the whole lease, when there is something."""
+        """Plays by the rules: takes only what has been idle for the whole lease."""
         stream = stream_of(fault["mode"])
-        try:
-            first = self.chosen_rows(fault, plan.MIN_IDLE_MS)[0]
-        except Unreachable:
-            if fault["tries"] <= 1:
-                raise
-            self.at(20, self.inflict, dict(fault, tries=fault["tries"] - 1))
-            return
+        first = self.chosen_rows(fault, plan.MIN_IDLE_MS)[0]
         _, ids, gone = self.call("XAUTOCLAIM", stream, plan.GROUP, plan.RIVAL, plan.MIN_IDLE_MS, first,
                                  "COUNT", fault["count"], "JUSTID")
         self.evidence.dropped |= {(stream, entry_id.decode()) for entry_id in gone}
