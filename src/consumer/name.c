@@ -124,6 +124,20 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 	ask(w->data);
 }
 
+bool name_check_is_over(const struct stream *s)
+{
+	return s->name_check.state == NAME_OURS;
+}
+
+/* What a server tells of idle times after its own restart is no sign of life: watching begins anew.
+ */
+void name_check_stop(struct stream *s)
+{
+	ev_timer_stop(loop_ev(stream_loop(s)), &s->name_check.timer);
+	if (s->name_check.state == NAME_WATCHED)
+		s->name_check.state = NAME_UNKNOWN;
+}
+
 void name_check_start(struct stream *s)
 {
 	if (s->name_check.state == NAME_OURS)
@@ -140,5 +154,5 @@ void name_check_init(struct stream *s)
 
 void name_check_done(struct stream *s)
 {
-	ev_timer_stop(loop_ev(stream_loop(s)), &s->name_check.timer);
+	name_check_stop(s);
 }

@@ -115,9 +115,9 @@ static void count_was_good(struct stream *s, size_t n)
 static void read_succeeded(struct stream *s, const struct read_request *request,
     const struct reply *entries)
 {
-	/* After a stall a reply may have lain in the socket for longer than the lease. */
-	uint64_t fresh_at_ms =
-	    request->sent_at_ms < s->lease.all_before_ms ? request->sent_at_ms : stream_now_ms(s);
+	/* The reply may have lain in the socket, or the connection stood still, for longer than the
+	 * lease: only the request tells since when the entries can have been ours. */
+	uint64_t fresh_at_ms = request->sent_at_ms;
 	size_t n = reply_len(entries);
 
 	pause_reset(&s->reader.pause);

@@ -82,6 +82,7 @@ void stream_server_down(struct stream *s)
 	lease_stop(s);
 	sweeper_stop(s);
 	recovery_stop(s);
+	name_check_stop(s);
 	reader_place(s);
 }
 

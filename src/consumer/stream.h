@@ -361,6 +361,9 @@ void name_check_init(struct stream *s);
 void name_check_done(struct stream *s);
 /* Before anything is taken up: nobody else works under our name. Goes on with recovery_start(). */
 void name_check_start(struct stream *s);
+void name_check_stop(struct stream *s);
+/* Until then nothing is read, swept or taken up: a claim would itself refresh the name. */
+bool name_check_is_over(const struct stream *s);
 
 /* ---- recovery.c ---- */
 

@@ -334,7 +334,7 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 	if (s->sweeper.asked || s->consumer->draining || !server_is_up(stream_server(s)))
 		return;
 	/* Nothing can be taken up: not even a look. */
-	if (s->group.state != GROUP_READY || !room(s)) {
+	if (s->group.state != GROUP_READY || !name_check_is_over(s) || !room(s)) {
 		round_over(s);
 		return;
 	}

@@ -51,5 +51,22 @@ class Twins(Case):
         second.wait_for_event("resumed")
 
 
+class Restarted(Case):
+    def test_own_sweep_is_no_twin(self):
+        """Killed and back at once, with something to sweep: a claim of our own must not look like another's."""
+        daemon = self.start(self.shell(":"), {"claim.min_idle": "1s"})
+        self.add()
+        self.wait_settled()
+        daemon.kill()
+        self.add_many(3)
+        self.abandon()
+        self.redis.call("XCLAIM", "s", "g", "ghost", 0, *self.pending(), "IDLE", 100000, "JUSTID")
+        self.redis.call("XREADGROUP", "GROUP", "g", "me", "COUNT", 1, "STREAMS", "s", ">")
+        daemon.restart()
+        self.wait_settled()
+        daemon.wait_for_event("claimed")
+        stays_true(lambda: not daemon.events("name_in_use"), 1.5, "nobody else seen under our name")
+
+
 if __name__ == "__main__":
     main()
