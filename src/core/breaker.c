@@ -38,11 +38,18 @@ static enum breaker_change open_if(struct breaker *b, bool cause)
 	return BREAKER_OPENS;
 }
 
+/* A cooldown that was set above the bound stays as it is. */
+static uint64_t longer(uint64_t cooldown_ms)
+{
+	if (cooldown_ms >= COOLDOWN_MAX_MS)
+		return cooldown_ms;
+	return cooldown_ms < COOLDOWN_MAX_MS / 2 ? 2 * cooldown_ms : COOLDOWN_MAX_MS;
+}
+
 static enum breaker_change try_failed(struct breaker *b)
 {
 	b->state = BREAKER_OPEN;
-	b->cooldown_ms =
-	    b->cooldown_ms < COOLDOWN_MAX_MS / 2 ? 2 * b->cooldown_ms : COOLDOWN_MAX_MS;
+	b->cooldown_ms = longer(b->cooldown_ms);
 	return BREAKER_OPENS;
 }
 

@@ -129,11 +129,11 @@ class Frozen(Case):
     def test_first_to_wake_does_not_take_what_the_other_runs(self):
         lease = {"claim.min_idle": "2s"}
         first = self.start(self.python(RECORD + "gate('go')\n"), lease)
-        second = self.start(self.python(RECORD, "other"), {**lease, "consumer": "you"}, name="two")
-        second.signal(signal.SIGSTOP)
         entry = self.add()
         self.wait_records(1)
+        second = self.start(self.python(RECORD, "other"), {**lease, "consumer": "you"}, name="two")
         first.signal(signal.SIGSTOP)
+        second.signal(signal.SIGSTOP)
         wait_until(lambda: self.pending()[entry][1] > 2100, what="a lease that is over")
         second.signal(signal.SIGCONT)
         stays_true(lambda: self.pending()[entry][0] == "me", 0.4, "left alone by the one that woke first")
