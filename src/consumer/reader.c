@@ -162,9 +162,7 @@ static void send_read(struct stream *s, uint32_t count, uint64_t block_ms)
 	struct buf *out = conn_out(s->reader.conn);
 
 	assert(request && count);
-	*request = (struct read_request){ .count = count,
-		.blocks = block_ms > 0,
-		.sent_at_ms = stream_now_ms(s) };
+	*request = (struct read_request){ .count = count, .sent_at_ms = stream_now_ms(s) };
 	s->reader.n_outstanding++;
 	s->consumer->n_reads++;
 	command_open(out, block_ms ? 11 : 9);

@@ -9,10 +9,7 @@
  * History is never read with XREADGROUP and an id: that raises the delivery count of everything
  * that it returns, though nothing has run.
  */
-#include <stdio.h>
-
 #include "consumer/stream.h"
-#include "redis/command.h"
 
 enum { PAGE_ROWS = 500, REPLY_MARGIN_MS = 5000, AGAIN_MARGIN_MS = 1000 };
 
@@ -97,18 +94,8 @@ static void on_page_reply(void *owner, void *request, const struct reply *r)
 
 static void next_page(struct stream *s)
 {
-	char start[ENTRYID_TEXT_SIZE + 1] = "-";
-	char rows[8];
-
-	if (!entryid_is_zero(s->recovery.cursor)) {
-		start[0] = '(';
-		start[1 + entryid_format(s->recovery.cursor, start + 1)] = '\0';
-	}
-	snprintf(rows, sizeof(rows), "%d", PAGE_ROWS);
 	s->recovery.asked = true;
-	command_words(server_out(stream_server(s)), "XPENDING", s->name, s->origin.group, start,
-	    "+", rows, s->origin.consumer, NULL);
-	server_expect(stream_server(s), on_page_reply, s, NULL);
+	stream_ask_pending(s, s->recovery.cursor, PAGE_ROWS, s->origin.consumer, on_page_reply);
 }
 
 static void scan(struct stream *s)

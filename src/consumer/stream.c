@@ -2,10 +2,12 @@
 /* One stream: its birth and death, and what its parts share. */
 #include "consumer/stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "core/origin.h"
+#include "redis/command.h"
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_LONGEST_MS = 10000, ERROR_LOG_MS = 10000 };
 
@@ -167,6 +169,23 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
 	return class;
 }
 
+void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
+    const char *consumer, reply_fn *on_reply)
+{
+	char start[ENTRYID_TEXT_SIZE + 1] = "-";
+	char rows[12];
+
+	if (!entryid_is_zero(above)) {
+		start[0] = '(';
+		start[1 + entryid_format(above, start + 1)] = '\0';
+	}
+	snprintf(rows, sizeof(rows), "%u", n_rows);
+	/* A consumer of NULL ends the command. */
+	command_words(server_out(stream_server(s)), "XPENDING", s->name, s->origin.group, start,
+	    "+", rows, consumer, NULL);
+	server_expect(stream_server(s), on_reply, s, NULL);
+}
+
 void reply_ignored(void *owner, void *request, const struct reply *r)
 {
 	(void)owner;
@@ -223,7 +242,6 @@ struct id_batch *id_batch_new(struct stream *s, size_t cap)
 {
 	struct id_batch *b = xmalloc(sizeof(*b) + cap * sizeof(b->items[0]));
 
-	b->stream = s;
 	b->sent_at_ms = stream_now_ms(s);
 	b->len = 0;
 	return b;

@@ -54,7 +54,6 @@ struct group {
 
 struct read_request {
 	uint32_t count; /* 0: not in use */
-	bool blocks;
 	uint64_t sent_at_ms;
 };
 
@@ -207,6 +206,11 @@ struct log_fields entry_log_fields(const struct stream *s, const struct entry *e
  * returns the class: REDIS_NOSCRIPT when the same can be tried again at once, by other means. */
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r);
 
+/* Asks for the rows of the pending list above an id (0-0: from its start), of one consumer or, with
+ * NULL, of all. */
+void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
+    const char *consumer, reply_fn *on_reply);
+
 /* For commands whose answer does not matter. */
 void reply_ignored(void *owner, void *request, const struct reply *r);
 
@@ -235,7 +239,6 @@ void pause_done(struct pause *p, struct stream *s);
 /* ---- a request about several ids, owned by its callback ---- */
 
 struct id_batch {
-	struct stream *stream;
 	uint64_t sent_at_ms;
 	size_t len;
 	struct {

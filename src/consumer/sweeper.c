@@ -6,7 +6,6 @@
  * Stale ids are then claimed by a script, as far as there is room. The cursor is kept between pages
  * and between rounds.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -309,20 +308,9 @@ static void on_page_reply(void *owner, void *request, const struct reply *r)
 
 static void next_page(struct stream *s)
 {
-	struct entryid cursor = s->sweeper.sweep.cursor;
-	char start[ENTRYID_TEXT_SIZE + 1] = "-";
-	char rows[8];
-
-	if (!entryid_is_zero(cursor)) {
-		start[0] = '(';
-		start[1 + entryid_format(cursor, start + 1)] = '\0';
-	}
-	snprintf(rows, sizeof(rows), "%d", PAGE_ROWS);
 	s->sweeper.asked = true;
 	s->sweeper.asked_at_ms = stream_now_ms(s);
-	command_words(server_out(stream_server(s)), "XPENDING", s->name, s->origin.group, start,
-	    "+", rows, NULL);
-	server_expect(stream_server(s), on_page_reply, s, NULL);
+	stream_ask_pending(s, s->sweeper.sweep.cursor, PAGE_ROWS, NULL, on_page_reply);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)

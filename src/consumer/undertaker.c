@@ -18,7 +18,6 @@ enum { ASKED_MAX = 64, REFUSED_LOG_MS = 30000 };
 
 /* One entry on its way out. */
 struct burial {
-	struct stream *stream;
 	struct entryid id;
 };
 
@@ -136,7 +135,7 @@ static struct burial *burial_new(struct stream *s, struct entry *e)
 {
 	struct burial *b = xmalloc(sizeof(*b));
 
-	*b = (struct burial){ .stream = s, .id = e->id };
+	*b = (struct burial){ .id = e->id };
 	e->asked = true;
 	s->undertaker.n_asked++;
 	return b;
