@@ -109,6 +109,7 @@ class Finishing(WorkerCase):
                                    {"handler.window": 5})
         self.add_many(5)
         self.wait_records(1)
+        wait_until(lambda: len(self.pending()) == 5, what="the whole window read")
         daemon.signal(signal.SIGTERM)
         daemon.wait_for_event("draining")
         self.open_gate()
