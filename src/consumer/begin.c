@@ -179,7 +179,7 @@ static void begin_without_script(struct stream *s, const struct id_batch *b)
 
 static void send_begin(struct stream *s, struct id_batch *b)
 {
-	struct buf *out = server_script(stream_server(s), SCRIPT_BEGIN, 1, 2 + 2 * b->len);
+	struct buf *out = home_script(&s->home, SCRIPT_BEGIN, 1, 2 + 2 * b->len);
 
 	command_text(out, s->name);
 	command_text(out, s->origin.group);
@@ -188,7 +188,7 @@ static void send_begin(struct stream *s, struct id_batch *b)
 		command_id(out, b->items[i].id);
 		command_u64(out, b->items[i].number);
 	}
-	server_expect(stream_server(s), on_begin_reply, s, b);
+	home_expect(&s->home, on_begin_reply, b);
 }
 
 /* How many entries are to be begun: as far ahead as reads look, and before them. Otherwise a
@@ -219,7 +219,7 @@ static void begin_stream(struct stream *s, uint32_t room)
 {
 	struct id_batch *b = take_due(s, room);
 
-	if (b->len && server_may_script(stream_server(s))) {
+	if (b->len && home_may_script(&s->home)) {
 		send_begin(s, b);
 		return;
 	}
@@ -231,14 +231,16 @@ void begin_pump(struct consumer *c)
 {
 	uint32_t room;
 
-	if (c->draining || !server_is_up(c->host->server))
+	if (c->draining)
 		return;
 	while (!list_empty(&c->due) && (room = room_to_begin(c)) > 0) {
 		struct stream *s = container_of(list_first(&c->due), struct stream, beginner.node);
 
 		list_remove(&c->due, &s->beginner.node);
-		/* The end of the pause, or the reply, puts the stream back on the list. */
-		if (pause_is_on(&s->beginner.pause) || !stream_may_begin(s))
+		/* The server's return, the end of the pause, or the reply, puts it back on the
+		 * list. */
+		if (!home_is_up(&s->home) || pause_is_on(&s->beginner.pause) ||
+		    !stream_may_begin(s))
 			continue;
 		begin_stream(s, room < stream_may_begin(s) ? room : stream_may_begin(s));
 		begin_watch(s);

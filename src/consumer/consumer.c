@@ -139,29 +139,6 @@ static void on_pool_drained(void *owner)
 	c->host->on_runs_over(c->host->owner);
 }
 
-static struct consumer *of_user(struct server_user *u)
-{
-	return container_of(u, struct consumer, server_user);
-}
-
-static void on_server_up(struct server_user *u)
-{
-	struct consumer *c = of_user(u);
-
-	for (size_t i = 0; i < c->n_streams; i++)
-		stream_server_up(&c->streams[i]);
-	consumer_wake(c);
-}
-
-static void on_server_down(struct server_user *u)
-{
-	struct consumer *c = of_user(u);
-
-	c->stats.reconnects++;
-	for (size_t i = 0; i < c->n_streams; i++)
-		stream_server_down(&c->streams[i]);
-}
-
 /* ---- life ---- */
 
 static struct pool *make_pool(struct consumer *c)
@@ -196,7 +173,6 @@ struct consumer *consumer_new(struct consumer_host *host, const struct consumer_
 	list_init(&c->to_settle);
 	c->settle.run = on_settle;
 	c->pump.run = on_pump;
-	c->server_user = (struct server_user){ .on_up = on_server_up, .on_down = on_server_down };
 	trial_init(c);
 	c->pool = make_pool(c);
 	c->n_streams = settings->streams.len;
@@ -208,7 +184,6 @@ struct consumer *consumer_new(struct consumer_host *host, const struct consumer_
 
 void consumer_start(struct consumer *c)
 {
-	server_join(c->host->server, &c->server_user);
 	pool_start(c->pool);
 	for (size_t i = 0; i < c->n_streams; i++)
 		stream_start(&c->streams[i]);
@@ -255,14 +230,12 @@ bool consumer_is_drained(const struct consumer *c)
 
 bool consumer_has_tried(const struct consumer *c)
 {
-	if (!server_has_tried(c->host->server))
-		return false;
 	for (size_t i = 0; i < c->n_streams; i++) {
 		const struct stream *s = &c->streams[i];
 
-		if (!conn_has_tried(s->reader.conn))
+		if (!home_has_tried(&s->home) || !conn_has_tried(s->reader.conn))
 			return false;
-		if (server_is_up(c->host->server) && s->group.state == GROUP_ASKED)
+		if (home_is_up(&s->home) && s->group.state == GROUP_ASKED)
 			return false;
 	}
 	return true;
@@ -270,10 +243,10 @@ bool consumer_has_tried(const struct consumer *c)
 
 bool consumer_is_connected(const struct consumer *c)
 {
-	if (!server_is_up(c->host->server))
-		return false;
 	for (size_t i = 0; i < c->n_streams; i++) {
-		if (!conn_is_up(c->streams[i].reader.conn))
+		const struct stream *s = &c->streams[i];
+
+		if (!home_is_up(&s->home) || !conn_is_up(s->reader.conn))
 			return false;
 	}
 	return true;
@@ -316,7 +289,6 @@ void consumer_free(struct consumer *c)
 {
 	if (!c)
 		return;
-	server_leave(c->host->server, &c->server_user);
 	if (list_listed(&c->bytes_node))
 		list_remove(&c->host->at_bytes, &c->bytes_node);
 	pool_free(c->pool);

@@ -14,13 +14,13 @@
 #include "core/settings.h"
 #include "core/stats.h"
 #include "handler/pool.h"
-#include "redis/server.h"
+#include "redis/keyspace.h"
 
 /* What all consumers of a daemon share. Owned by the daemon; outlives every consumer. */
 struct consumer_host {
 	struct loop *loop;
 	struct redis_host *redis;
-	struct server *server;
+	struct keyspace *keyspace;
 	struct handler_host *handlers;
 	const char *instance, *hostname;
 	uint64_t held_bytes, max_held_bytes; /* daemon.max_in_flight_bytes */
@@ -56,7 +56,7 @@ bool consumer_is_drained(const struct consumer *c);
 /* Whether each of its connections has been up or failed once, and no group is being asked about. */
 bool consumer_has_tried(const struct consumer *c);
 
-/* Whether it can work: its readers and the server are connected. */
+/* Whether it can work: its readers and its servers are connected. */
 bool consumer_is_connected(const struct consumer *c);
 
 const char *consumer_name(const struct consumer *c);

@@ -118,8 +118,8 @@ static void on_create_reply(void *owner, void *request, const struct reply *r)
 	if (!r)
 		return;
 	if (!reply_is_error(r)) {
-		command_words(server_out(stream_server(s)), "XLEN", s->name, NULL);
-		server_expect(stream_server(s), on_length_reply, s, NULL);
+		command_words(home_out(&s->home), "XLEN", s->name, NULL);
+		home_expect(&s->home, on_length_reply, NULL);
 	} else if (redis_error_class(r->text) == REDIS_BUSYGROUP) {
 		group_is_ready(s);
 	} else {
@@ -130,9 +130,9 @@ static void on_create_reply(void *owner, void *request, const struct reply *r)
 
 static void create(struct stream *s)
 {
-	command_words(server_out(stream_server(s)), "XGROUP", "CREATE", s->name,
-	    s->consumer->settings->group, s->group.start, "MKSTREAM", NULL);
-	server_expect(stream_server(s), on_create_reply, s, NULL);
+	command_words(home_out(&s->home), "XGROUP", "CREATE", s->name, s->consumer->settings->group,
+	    s->group.start, "MKSTREAM", NULL);
+	home_expect(&s->home, on_create_reply, NULL);
 }
 
 static struct entryid last_generated(const struct reply *info)
@@ -167,8 +167,8 @@ static void make(struct stream *s)
 		create(s);
 		return;
 	}
-	command_words(server_out(stream_server(s)), "XINFO", "STREAM", s->name, NULL);
-	server_expect(stream_server(s), on_stream_reply, s, NULL);
+	command_words(home_out(&s->home), "XINFO", "STREAM", s->name, NULL);
+	home_expect(&s->home, on_stream_reply, NULL);
 }
 
 static void missing(struct stream *s)
@@ -218,12 +218,12 @@ static void on_look_reply(void *owner, void *request, const struct reply *r)
 void group_ensure(struct stream *s)
 {
 	if (s->group.state != GROUP_UNKNOWN || pause_is_on(&s->group.pause) ||
-	    !server_is_up(stream_server(s)) || s->consumer->draining)
+	    !home_is_up(&s->home) || s->consumer->draining)
 		return;
 	s->group.state = GROUP_ASKED;
-	command_words(server_out(stream_server(s)), "XPENDING", s->name,
-	    s->consumer->settings->group, "-", "+", "1", NULL);
-	server_expect(stream_server(s), on_look_reply, s, NULL);
+	command_words(home_out(&s->home), "XPENDING", s->name, s->consumer->settings->group, "-",
+	    "+", "1", NULL);
+	home_expect(&s->home, on_look_reply, NULL);
 }
 
 void group_vanished(struct stream *s, const struct reply *error)

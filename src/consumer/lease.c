@@ -173,13 +173,13 @@ static void send_renewal(struct stream *s, struct id_batch *b)
 	struct buf *out;
 
 	qsort(b->items, b->len, sizeof(b->items[0]), by_id);
-	out = server_script(stream_server(s), SCRIPT_RENEW, 1, 2 + b->len);
+	out = home_script(&s->home, SCRIPT_RENEW, 1, 2 + b->len);
 	command_text(out, s->name);
 	command_text(out, s->origin.group);
 	command_text(out, s->origin.consumer);
 	for (size_t i = 0; i < b->len; i++)
 		command_id(out, b->items[i].id);
-	server_expect(stream_server(s), on_renew_reply, s, b);
+	home_expect(&s->home, on_renew_reply, b);
 	s->lease.n_asked++;
 }
 
@@ -223,7 +223,7 @@ static void renew(struct stream *s, size_t quota)
 			return;
 		}
 		taken += b->len;
-		if (server_may_script(stream_server(s))) {
+		if (home_may_script(&s->home)) {
 			send_renewal(s, b);
 			continue;
 		}
@@ -238,7 +238,7 @@ static void on_tick(struct ev_loop *ev, ev_timer *w, int events)
 
 	(void)ev;
 	(void)events;
-	if (!server_is_up(stream_server(s)))
+	if (!home_is_up(&s->home))
 		return;
 	renew(s, s->entries.by_freshness.len / TICKS + 1);
 	lease_watch(s);
@@ -258,7 +258,7 @@ void lease_watch(struct stream *s)
 {
 	struct entry *e;
 
-	if (ev_is_active(&s->lease.timer) || !server_is_up(stream_server(s)))
+	if (ev_is_active(&s->lease.timer) || !home_is_up(&s->home))
 		return;
 	e = stalest(s);
 	if (e)
@@ -268,7 +268,7 @@ void lease_watch(struct stream *s)
 void lease_renew_all(struct stream *s)
 {
 	s->lease.all_before_ms = stream_now_ms(s);
-	if (server_is_up(stream_server(s)))
+	if (home_is_up(&s->home))
 		renew(s, 0);
 	lease_watch(s);
 }

@@ -57,24 +57,22 @@ static void on_range_reply(void *owner, void *request, const struct reply *r)
 
 void look_at(struct stream *s, struct entryid id, look_fn *then)
 {
-	struct server *server = stream_server(s);
 	struct entryid_text text = entryid_text(id);
 	struct looking *l = xcalloc(1, sizeof(*l));
 
 	l->look.id = id;
 	l->look.asked_at_ms = stream_now_ms(s);
 	l->then = then;
-	command_words(server_out(server), "XPENDING", s->name, s->origin.group, text.text,
+	command_words(home_out(&s->home), "XPENDING", s->name, s->origin.group, text.text,
 	    text.text, "1", NULL);
-	server_expect(server, on_pending_reply, s, l);
-	command_words(server_out(server), "XRANGE", s->name, text.text, text.text, NULL);
-	server_expect(server, on_range_reply, s, l);
+	home_expect(&s->home, on_pending_reply, l);
+	command_words(home_out(&s->home), "XRANGE", s->name, text.text, text.text, NULL);
+	home_expect(&s->home, on_range_reply, l);
 }
 
 void look_claim(struct stream *s, const struct look_claim *claim, reply_fn *on_reply, void *request)
 {
-	struct server *server = stream_server(s);
-	struct buf *out = server_out(server);
+	struct buf *out = home_out(&s->home);
 	size_t n_words = 0;
 
 	while (claim->words[n_words])
@@ -89,5 +87,5 @@ void look_claim(struct stream *s, const struct look_claim *claim, reply_fn *on_r
 	for (size_t i = 0; i < n_words; i++)
 		command_text(out, claim->words[i]);
 	command_text(out, "JUSTID");
-	server_expect(server, on_reply, s, request);
+	home_expect(&s->home, on_reply, request);
 }

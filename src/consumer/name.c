@@ -110,11 +110,10 @@ static void on_consumers_reply(void *owner, void *request, const struct reply *r
 
 static void ask(struct stream *s)
 {
-	if (!server_is_up(stream_server(s)) || s->consumer->draining)
+	if (!home_is_up(&s->home) || s->consumer->draining)
 		return;
-	command_words(server_out(stream_server(s)), "XINFO", "CONSUMERS", s->name, s->origin.group,
-	    NULL);
-	server_expect(stream_server(s), on_consumers_reply, s, NULL);
+	command_words(home_out(&s->home), "XINFO", "CONSUMERS", s->name, s->origin.group, NULL);
+	home_expect(&s->home, on_consumers_reply, NULL);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)

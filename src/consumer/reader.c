@@ -307,11 +307,11 @@ void reader_unblock(struct stream *s)
 	uint64_t id = conn_client_id(s->reader.conn);
 	char text[24];
 
-	if (!s->reader.n_outstanding || !id || !server_is_up(stream_server(s)))
+	if (!s->reader.n_outstanding || !id || !home_is_up(&s->home))
 		return;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
-	command_words(server_out(stream_server(s)), "CLIENT", "UNBLOCK", text, NULL);
-	server_expect(stream_server(s), reply_ignored, s, NULL);
+	command_words(home_out(&s->home), "CLIENT", "UNBLOCK", text, NULL);
+	home_expect(&s->home, reply_ignored, NULL);
 }
 
 /* ---- the connection ---- */
@@ -368,6 +368,11 @@ void reader_open(struct stream *s)
 	});
 	free(name);
 	conn_open(s->reader.conn);
+}
+
+void reader_follow(struct stream *s)
+{
+	conn_go_to(s->reader.conn, home_endpoint(&s->home));
 }
 
 void reader_done(struct stream *s)

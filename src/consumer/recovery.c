@@ -100,7 +100,7 @@ static void next_page(struct stream *s)
 
 static void scan(struct stream *s)
 {
-	if (s->recovery.asked || s->consumer->draining || !server_is_up(stream_server(s)) ||
+	if (s->recovery.asked || s->consumer->draining || !home_is_up(&s->home) ||
 	    s->group.state != GROUP_READY)
 		return;
 	s->recovery.cursor = (struct entryid){ 0, 0 };

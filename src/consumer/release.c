@@ -121,7 +121,7 @@ static void release_without_script(struct stream *s, const struct id_batch *b)
 
 static void send_release(struct stream *s, struct id_batch *b)
 {
-	struct buf *out = server_script(stream_server(s), SCRIPT_RELEASE, 1, 2 + 3 * b->len);
+	struct buf *out = home_script(&s->home, SCRIPT_RELEASE, 1, 2 + 3 * b->len);
 
 	command_text(out, s->name);
 	command_text(out, s->origin.group);
@@ -133,17 +133,17 @@ static void send_release(struct stream *s, struct id_batch *b)
 		command_u64(out, e->attempts);
 		append_idle(out, s, e);
 	}
-	server_expect(stream_server(s), on_release_reply, s, b);
+	home_expect(&s->home, on_release_reply, b);
 }
 
 void releaser_flush(struct stream *s)
 {
 	struct id_batch *b;
 
-	if (!entryset_count(&s->entries, ENTRY_RELEASING) || !server_is_up(stream_server(s)) ||
+	if (!entryset_count(&s->entries, ENTRY_RELEASING) || !home_is_up(&s->home) ||
 	    pause_is_on(&s->releaser.pause))
 		return;
-	while ((b = take_unasked(s))->len && server_may_script(stream_server(s)))
+	while ((b = take_unasked(s))->len && home_may_script(&s->home))
 		send_release(s, b);
 	release_without_script(s, b);
 	free(b);

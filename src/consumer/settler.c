@@ -102,7 +102,7 @@ static void on_ack_reply(void *owner, void *request, const struct reply *r)
 
 static void send_batch(struct stream *s, uint32_t n)
 {
-	struct buf *out = server_out(stream_server(s));
+	struct buf *out = home_out(&s->home);
 	struct list_node *node = first_unsent(s);
 	struct entry *e = NULL;
 
@@ -116,14 +116,14 @@ static void send_batch(struct stream *s, uint32_t n)
 	}
 	s->settler.last_sent = e;
 	s->settler.batches[s->settler.n_batches++] = n;
-	server_expect(stream_server(s), on_ack_reply, s, NULL);
+	home_expect(&s->home, on_ack_reply, NULL);
 }
 
 void settler_flush(struct stream *s)
 {
 	uint32_t n;
 
-	if (!server_is_up(stream_server(s)) || pause_is_on(&s->settler.pause))
+	if (!home_is_up(&s->home) || pause_is_on(&s->settler.pause))
 		return;
 	while (s->settler.n_batches < ACKS_OUTSTANDING && (n = n_unsent(s)) > 0)
 		send_batch(s, n);

@@ -43,15 +43,48 @@ void stream_init(struct stream *s, struct consumer *c, const char *name)
 	name_check_init(s);
 }
 
+/* The server that serves the stream is there: the same as before, or another. */
+static void on_home_up(struct home *h)
+{
+	struct stream *s = h->owner;
+
+	reader_follow(s);
+	lease_renew_all(s);
+	group_ensure(s);
+	settle_soon(s);
+	begin_watch(s);
+	sweeper_start(s);
+	consumer_wake(s->consumer);
+}
+
+static void on_home_down(struct home *h)
+{
+	struct stream *s = h->owner;
+
+	s->group.state = s->group.state == GROUP_STOPPED ? GROUP_STOPPED : GROUP_UNKNOWN;
+	settler_reset(s);
+	undertaker_reset(s);
+	releaser_reset(s);
+	lease_stop(s);
+	sweeper_stop(s);
+	recovery_stop(s);
+	name_check_stop(s);
+	reader_place(s);
+}
+
 void stream_start(struct stream *s)
 {
 	reader_open(s);
-	if (server_is_up(stream_server(s)))
-		stream_server_up(s);
+	s->home = (struct home){ .key = s->name,
+		.owner = s,
+		.on_up = on_home_up,
+		.on_down = on_home_down };
+	home_join(s->consumer->host->keyspace, &s->home);
 }
 
 void stream_done(struct stream *s)
 {
+	home_leave(&s->home);
 	reader_done(s);
 	begin_done(s);
 	lease_done(s);
@@ -64,28 +97,6 @@ void stream_done(struct stream *s)
 	free(s->origin.json);
 	free(s->dead_letters);
 	free(s->name);
-}
-
-void stream_server_up(struct stream *s)
-{
-	lease_renew_all(s);
-	group_ensure(s);
-	settle_soon(s);
-	begin_watch(s);
-	sweeper_start(s);
-}
-
-void stream_server_down(struct stream *s)
-{
-	s->group.state = s->group.state == GROUP_STOPPED ? GROUP_STOPPED : GROUP_UNKNOWN;
-	settler_reset(s);
-	undertaker_reset(s);
-	releaser_reset(s);
-	lease_stop(s);
-	sweeper_stop(s);
-	recovery_stop(s);
-	name_check_stop(s);
-	reader_place(s);
 }
 
 struct log_fields stream_log_fields(const struct stream *s)
@@ -140,9 +151,9 @@ static void do_without_scripts(struct stream *s, const struct reply *r)
 {
 	struct log_fields fields = stream_log_fields(s);
 
-	if (!server_may_script(stream_server(s)))
+	if (!home_may_script(&s->home))
 		return;
-	server_scripts_refused(stream_server(s));
+	home_scripts_refused(&s->home);
 	log_event(LEVEL_WARNING, EVENT_REDIS_ERROR, &fields,
 	    "%.*s: plain commands are used instead of scripts; an entry that another claims in the "
 	    "round trip between look and deed may be taken back from it",
@@ -159,13 +170,13 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
 		return REDIS_NOSCRIPT;
 	}
 	if (class == REDIS_NOSCRIPT)
-		server_scripts_forgotten(stream_server(s));
+		home_scripts_forgotten(&s->home);
 	else if (class == REDIS_NOGROUP)
 		group_vanished(s, r);
 	else
 		log_redis_error(s, what, r, class);
 	if (class == REDIS_READONLY)
-		server_drop(stream_server(s), "the server is no primary any more");
+		home_drop(&s->home, "the server is no primary any more");
 	return class;
 }
 
@@ -181,9 +192,9 @@ void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
 	}
 	snprintf(rows, sizeof(rows), "%u", n_rows);
 	/* A consumer of NULL ends the command. */
-	command_words(server_out(stream_server(s)), "XPENDING", s->name, s->origin.group, start,
-	    "+", rows, consumer, NULL);
-	server_expect(stream_server(s), on_reply, s, NULL);
+	command_words(home_out(&s->home), "XPENDING", s->name, s->origin.group, start, "+", rows,
+	    consumer, NULL);
+	home_expect(&s->home, on_reply, NULL);
 }
 
 void reply_ignored(void *owner, void *request, const struct reply *r)
@@ -191,11 +202,6 @@ void reply_ignored(void *owner, void *request, const struct reply *r)
 	(void)owner;
 	(void)request;
 	(void)r;
-}
-
-struct server *stream_server(const struct stream *s)
-{
-	return s->consumer->host->server;
 }
 
 struct loop *stream_loop(const struct stream *s)

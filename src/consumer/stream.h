@@ -22,6 +22,7 @@
 #include "core/policy.h"
 #include "core/sweep.h"
 #include "redis/conn.h"
+#include "redis/keyspace.h"
 
 struct stream;
 
@@ -142,6 +143,7 @@ struct stream {
 	struct origin origin;
 	char *name;
 	char *dead_letters; /* NULL: off */
+	struct home home;
 	struct entryset entries;
 	struct log_limit error_log;
 	enum redis_error last_error;
@@ -170,7 +172,6 @@ struct consumer {
 	struct stats stats;
 	struct breaker breaker;
 	ev_timer cooldown;
-	struct server_user server_user;
 
 	/* Streams that want something; each is served in turn. */
 	struct list ready;  /* have READY entries */
@@ -192,10 +193,6 @@ struct consumer {
 void stream_init(struct stream *s, struct consumer *c, const char *name);
 void stream_start(struct stream *s);
 void stream_done(struct stream *s);
-
-/* The shared command connection came up, or went down. */
-void stream_server_up(struct stream *s);
-void stream_server_down(struct stream *s);
 
 /* Log fields that name the stream, and an entry of it. The text of the id is kept in *text. */
 struct log_fields stream_log_fields(const struct stream *s);
@@ -222,7 +219,6 @@ void consumer_wake(struct consumer *c);
 /* What credit_room() needs to know. */
 struct credit consumer_credit(struct consumer *c);
 
-struct server *stream_server(const struct stream *s);
 struct loop *stream_loop(const struct stream *s);
 uint64_t stream_now_ms(const struct stream *s);
 
@@ -309,6 +305,8 @@ void group_init(struct stream *s);
 
 void reader_init(struct stream *s);
 void reader_open(struct stream *s);
+/* Connects to where the stream is served now, if that is elsewhere. */
+void reader_follow(struct stream *s);
 void reader_done(struct stream *s);
 /* Puts the stream on the list that fits what its reader may do next. */
 void reader_place(struct stream *s);

@@ -181,7 +181,7 @@ static void claim_without_script(struct stream *s, struct id_batch *b)
 
 static void send_claim(struct stream *s, struct id_batch *b, const bool *apart)
 {
-	struct buf *out = server_script(stream_server(s), SCRIPT_CLAIM, s->dead_letters ? 2 : 1,
+	struct buf *out = home_script(&s->home, SCRIPT_CLAIM, s->dead_letters ? 2 : 1,
 	    7 + 2 * DEADLETTER_PAIRS + 3 * b->len);
 
 	command_text(out, s->name);
@@ -198,7 +198,7 @@ static void send_claim(struct stream *s, struct id_batch *b, const bool *apart)
 	append_rows(out, b, apart);
 	s->sweeper.asked = true;
 	s->sweeper.asked_at_ms = stream_now_ms(s);
-	server_expect(stream_server(s), on_claim_reply, s, b);
+	home_expect(&s->home, on_claim_reply, b);
 }
 
 /* ---- pages ---- */
@@ -278,7 +278,7 @@ static void page_arrived(struct stream *s, const struct reply *rows)
 		goes_on = sweep_advance(&s->sweeper.sweep, reply_len(rows), PAGE_ROWS, c.last);
 	}
 	s->sweeper.sweep.active = goes_on && !s->sweeper.given_back;
-	if (c.batch->len && server_may_script(stream_server(s))) {
+	if (c.batch->len && home_may_script(&s->home)) {
 		send_claim(s, c.batch, c.apart);
 	} else if (c.batch->len) {
 		claim_without_script(s, c.batch);
@@ -319,7 +319,7 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 
 	(void)ev;
 	(void)events;
-	if (s->sweeper.asked || s->consumer->draining || !server_is_up(stream_server(s)))
+	if (s->sweeper.asked || s->consumer->draining || !home_is_up(&s->home))
 		return;
 	/* Nothing can be taken up: not even a look. */
 	if (s->group.state != GROUP_READY || !name_check_is_over(s) || !room(s)) {
@@ -340,7 +340,7 @@ void sweeper_given_back(struct stream *s)
 void sweeper_hold_off(struct stream *s)
 {
 	s->sweeper.not_before_ms = stream_now_ms(s) + settings_of(s)->min_idle_ms / 2;
-	if (!s->sweeper.asked && server_is_up(stream_server(s)))
+	if (!s->sweeper.asked && home_is_up(&s->home))
 		again_in(s, interval_ms(s));
 }
 

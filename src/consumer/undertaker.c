@@ -175,9 +175,8 @@ static void acknowledge(struct stream *s, struct entry *e)
 {
 	struct entryid_text id = entryid_text(e->id);
 
-	command_words(server_out(stream_server(s)), "XACK", s->name, s->origin.group, id.text,
-	    NULL);
-	server_expect(stream_server(s), on_last_ack_reply, s, burial_new(s, e));
+	command_words(home_out(&s->home), "XACK", s->name, s->origin.group, id.text, NULL);
+	home_expect(&s->home, on_last_ack_reply, burial_new(s, e));
 }
 
 static void on_added_reply(void *owner, void *request, const struct reply *r)
@@ -188,7 +187,7 @@ static void on_added_reply(void *owner, void *request, const struct reply *r)
 	if (reply_is_error(r)) {
 		refused(s, e, r->text);
 	} else if (r && e) {
-		if (server_may_script(stream_server(s)))
+		if (home_may_script(&s->home))
 			send_script(s, e, false);
 		else
 			acknowledge(s, e);
@@ -200,7 +199,7 @@ static void on_added_reply(void *owner, void *request, const struct reply *r)
 static void add_record(struct stream *s, struct entry *e, const struct reply *fields)
 {
 	uint64_t maxlen = s->consumer->settings->dead_letter.maxlen;
-	struct buf *out = server_out(stream_server(s));
+	struct buf *out = home_out(&s->home);
 
 	command_open(out, 3 + (maxlen ? 3 : 0) + 2 * DEADLETTER_PAIRS + reply_len(fields));
 	command_text(out, "XADD");
@@ -214,7 +213,7 @@ static void add_record(struct stream *s, struct entry *e, const struct reply *fi
 	undertaker_metadata(s, e, out);
 	for (size_t i = 0; i < reply_len(fields); i++)
 		command_slice(out, reply_text(reply_at(fields, i)));
-	server_expect(stream_server(s), on_added_reply, s, burial_new(s, e));
+	home_expect(&s->home, on_added_reply, burial_new(s, e));
 }
 
 static void on_fields_reply(void *owner, void *request, const struct reply *r)
@@ -233,8 +232,8 @@ static void fetch_fields(struct stream *s, struct entry *e)
 {
 	struct entryid_text id = entryid_text(e->id);
 
-	command_words(server_out(stream_server(s)), "XRANGE", s->name, id.text, id.text, NULL);
-	server_expect(stream_server(s), on_fields_reply, s, burial_new(s, e));
+	command_words(home_out(&s->home), "XRANGE", s->name, id.text, id.text, NULL);
+	home_expect(&s->home, on_fields_reply, burial_new(s, e));
 }
 
 static void on_bury_reply(void *owner, void *request, const struct reply *r)
@@ -269,7 +268,7 @@ static void send_script(struct stream *s, struct entry *e, bool with_record)
 {
 	bool records = with_record && s->dead_letters;
 	struct buf *out =
-	    server_script(stream_server(s), SCRIPT_BURY, records ? 2 : 1, 6 + 2 * DEADLETTER_PAIRS);
+	    home_script(&s->home, SCRIPT_BURY, records ? 2 : 1, 6 + 2 * DEADLETTER_PAIRS);
 
 	command_text(out, s->name);
 	if (records)
@@ -281,7 +280,7 @@ static void send_script(struct stream *s, struct entry *e, bool with_record)
 	command_u64(out, DEADLETTER_REASON_AT + 1);
 	command_text(out, records && e->dead_reason != DEAD_TRIMMED ? "1" : "0");
 	undertaker_metadata(s, e, out);
-	server_expect(stream_server(s), on_bury_reply, s, burial_new(s, e));
+	home_expect(&s->home, on_bury_reply, burial_new(s, e));
 }
 
 static void bury_looked_at(struct stream *s, const struct look *l)
@@ -306,7 +305,7 @@ static void bury_looked_at(struct stream *s, const struct look *l)
 
 static void bury(struct stream *s, struct entry *e)
 {
-	if (server_may_script(stream_server(s))) {
+	if (home_may_script(&s->home)) {
 		send_script(s, e, true);
 		return;
 	}
@@ -317,7 +316,7 @@ static void bury(struct stream *s, struct entry *e)
 
 void undertaker_flush(struct stream *s)
 {
-	if (!server_is_up(stream_server(s)) || pause_is_on(&s->undertaker.pause))
+	if (!home_is_up(&s->home) || pause_is_on(&s->undertaker.pause))
 		return;
 	list_foreach(&s->entries.in[ENTRY_BURYING], node) {
 		struct entry *e = container_of(node, struct entry, node);

@@ -39,7 +39,7 @@ struct daemon {
 	enum daemon_state state;
 	struct loop *loop;
 	struct redis_host redis;
-	struct server *server;
+	struct keyspace *keyspace;
 	struct handler_host handlers;
 	struct consumer_host host;
 	struct consumer **consumers;
@@ -260,7 +260,7 @@ static void make_hosts(struct daemon *d)
 		.settings = &d->config->redis,
 		.dice = clock_wall_ms() ^ (uint64_t)getpid() << 32,
 	};
-	d->server = server_new(&d->redis, client_name);
+	d->keyspace = keyspace_new(&d->redis, client_name);
 	d->handlers = (struct handler_host){
 		.loop = d->loop,
 		.environment = handler_environment_new(environ),
@@ -268,7 +268,7 @@ static void make_hosts(struct daemon *d)
 	d->host = (struct consumer_host){
 		.loop = d->loop,
 		.redis = &d->redis,
-		.server = d->server,
+		.keyspace = d->keyspace,
 		.handlers = &d->handlers,
 		.instance = settings->instance,
 		.hostname = d->hostname,
@@ -295,7 +295,7 @@ static void start(struct daemon *d)
 		d->consumers[i] = consumer_new(&d->host, &config->consumers[i]);
 	for (size_t i = 0; i < d->n_consumers; i++)
 		consumer_start(d->consumers[i]);
-	server_open(d->server);
+	keyspace_open(d->keyspace);
 	loop_watch_stalls(d->loop, stall_threshold_ms(config), on_stall, d);
 	ev_init(&d->step, on_step);
 	d->step.data = d;
@@ -304,11 +304,11 @@ static void start(struct daemon *d)
 
 static void stop(struct daemon *d)
 {
-	server_close(d->server);
+	keyspace_close(d->keyspace);
 	for (size_t i = 0; i < d->n_consumers; i++)
 		consumer_free(d->consumers[i]);
 	free(d->consumers);
-	server_free(d->server);
+	keyspace_free(d->keyspace);
 	resolver_free(d->redis.resolver);
 	arena_cache_done(&d->redis.arena_cache);
 	handler_environment_free(d->handlers.environment);

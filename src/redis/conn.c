@@ -43,6 +43,7 @@ struct conn {
 	char *client_name;
 	enum conn_state state;
 	struct dial dial;
+	const struct endpoint *to; /* NULL: as configured */
 	struct handshake handshake;
 	int fd;
 	ev_io readable, writable;
@@ -282,7 +283,7 @@ static void on_step(struct ev_loop *ev, ev_timer *w, int events)
 	if (c->state == CONN_DOWN) {
 		c->state = CONN_DIALING;
 		loop_timer_in(loop_of(c), &c->step, settings_of(c)->connect_timeout_ms);
-		dial_start(&c->dial);
+		dial_start(&c->dial, c->to);
 		return;
 	}
 	set_fault(c, "timed out after %llu ms",
@@ -414,6 +415,20 @@ struct conn *conn_new(const struct conn_spec *spec)
 	return c;
 }
 
+static bool is_same_place(const struct endpoint *a, const struct endpoint *b)
+{
+	return a && b ? endpoint_equals(a, b) : a == b;
+}
+
+void conn_go_to(struct conn *c, const struct endpoint *to)
+{
+	bool same = is_same_place(c->to, to);
+
+	c->to = to;
+	if (!same)
+		conn_drop(c, "its stream has moved to another server");
+}
+
 void conn_open(struct conn *c)
 {
 	assert(c->state == CONN_DOWN);
@@ -448,6 +463,11 @@ void conn_expect(struct conn *c, uint64_t within_ms, reply_fn *on_reply, void *o
 uint64_t conn_patience_ms(const struct conn *c)
 {
 	return 2 * settings_of(c)->keepalive_ms;
+}
+
+void conn_abandon(struct conn *c, const void *owner)
+{
+	waiting_abandon(&c->waiting, owner);
 }
 
 size_t conn_n_pending(const struct conn *c)

@@ -15,6 +15,7 @@
 #include "core/settings.h"
 #include "loop/loop.h"
 #include "redis/arena.h"
+#include "redis/endpoint.h"
 #include "redis/reply.h"
 #include "redis/resolve.h"
 
@@ -48,6 +49,10 @@ typedef void reply_fn(void *owner, void *request, const struct reply *reply);
 
 struct conn *conn_new(const struct conn_spec *spec) MUST_CHECK;
 
+/* Where to connect to from now on: a connection to elsewhere is dropped. NULL: as configured. `to`
+ * is borrowed until the next call. */
+void conn_go_to(struct conn *c, const struct endpoint *to);
+
 /* Starts connecting, for as long as the conn exists. */
 void conn_open(struct conn *c);
 
@@ -67,6 +72,10 @@ void conn_expect(struct conn *c, uint64_t within_ms, reply_fn *on_reply, void *o
 
 /* Time allowed to an ordinary command. */
 uint64_t conn_patience_ms(const struct conn *c);
+
+/* Answers what this owner waits for with NULL; the replies, which may still come, go nowhere. Not
+ * from inside one of its callbacks. */
+void conn_abandon(struct conn *c, const void *owner);
 
 /* Commands without a reply yet. */
 size_t conn_n_pending(const struct conn *c);

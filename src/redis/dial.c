@@ -98,7 +98,7 @@ static void on_resolved(void *owner, const struct address_list *list, const char
 
 	d->resolution = NULL;
 	if (!list || !list->len) {
-		snprintf(text, sizeof(text), "%s: %s", d->settings->url.host,
+		snprintf(text, sizeof(text), "%s: %s", d->host,
 		    why ? why : "the name has no address");
 		d->on_failed(d->owner, text);
 		return;
@@ -125,18 +125,27 @@ void dial_init(struct dial *d)
 	d->writable.data = d;
 }
 
-void dial_start(struct dial *d)
+static void dial_host(struct dial *d, const char *host, uint16_t port)
+{
+	d->host = host;
+	if (resolve_numeric(host, port, &d->addresses) == 0)
+		try_next(d, "");
+	else
+		d->resolution = resolve_start(d->resolver, host, port, on_resolved, d);
+}
+
+void dial_start(struct dial *d, const struct endpoint *to)
 {
 	const struct redisurl *url = &d->settings->url;
 
 	d->n_tried = 0;
-	if (url->socket_path) {
+	if (to) {
+		dial_host(d, to->host, to->port);
+	} else if (url->socket_path) {
 		unix_address(url->socket_path, &d->addresses);
 		try_next(d, "");
-	} else if (resolve_numeric(url->host, url->port, &d->addresses) == 0) {
-		try_next(d, "");
 	} else {
-		d->resolution = resolve_start(d->resolver, url->host, url->port, on_resolved, d);
+		dial_host(d, url->host, url->port);
 	}
 }
 

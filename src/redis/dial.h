@@ -9,6 +9,7 @@
 
 #include "core/settings.h"
 #include "loop/loop.h"
+#include "redis/endpoint.h"
 #include "redis/resolve.h"
 
 struct dial {
@@ -21,7 +22,8 @@ struct dial {
 	/* No address works; why is borrowed for the call. */
 	void (*on_failed)(void *owner, const char *why);
 
-	int fd; /* being connected, or -1 */
+	const char *host; /* being looked up */
+	int fd;           /* being connected, or -1 */
 	ev_io writable;
 	struct resolution *resolution;
 	struct address_list addresses;
@@ -31,8 +33,9 @@ struct dial {
 /* The first members, down to on_failed, are set by the caller. */
 void dial_init(struct dial *d);
 
-/* One of the two callbacks follows, possibly before this returns. */
-void dial_start(struct dial *d);
+/* To an endpoint, or with NULL to where the settings say. One of the two callbacks follows,
+ * possibly before this returns. */
+void dial_start(struct dial *d, const struct endpoint *to);
 
 /* No callback follows. */
 void dial_stop(struct dial *d);

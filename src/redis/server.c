@@ -205,6 +205,16 @@ void server_scripts_refused(struct server *s)
 	s->scripts_refused = true;
 }
 
+void server_abandon(struct server *s, const void *owner)
+{
+	conn_abandon(s->conn, owner);
+}
+
+void server_go_to(struct server *s, const struct endpoint *to)
+{
+	conn_go_to(s->conn, to);
+}
+
 void server_drop(struct server *s, const char *why)
 {
 	conn_drop(s->conn, why);

@@ -69,6 +69,12 @@ void server_scripts_forgotten(struct server *s);
 bool server_may_script(const struct server *s);
 void server_scripts_refused(struct server *s);
 
+/* See conn_abandon(). */
+void server_abandon(struct server *s, const void *owner);
+
+/* Where to connect to; see conn_go_to(). */
+void server_go_to(struct server *s, const struct endpoint *to);
+
 /* Commands without a reply, and how often the connection was lost. */
 size_t server_n_pending(const struct server *s);
 uint64_t server_n_losses(const struct server *s);

@@ -44,3 +44,27 @@ struct waiting_command waiting_pop(struct waiting *w)
 	w->len--;
 	return c;
 }
+
+static void thrown_away(void *owner, void *request, const struct reply *reply)
+{
+	(void)owner;
+	(void)request;
+	(void)reply;
+}
+
+void waiting_abandon(struct waiting *w, const void *owner)
+{
+	/* A callback may append commands of its own: those are not abandoned. */
+	size_t n = w->len;
+
+	for (size_t i = 0; i < n; i++) {
+		struct waiting_command *c = &w->ring[(w->first + i) & (w->cap - 1)];
+		struct waiting_command abandoned = *c;
+
+		if (c->owner != owner)
+			continue;
+		c->on_reply = thrown_away;
+		c->owner = c->request = NULL;
+		abandoned.on_reply(abandoned.owner, abandoned.request, NULL);
+	}
+}

@@ -28,6 +28,10 @@ void waiting_push(struct waiting *w, struct waiting_command c);
 /* The oldest, which is taken out; there must be one. */
 struct waiting_command waiting_pop(struct waiting *w);
 
+/* Tells the owner of these commands that there will be no reply (NULL). The replies that come are
+ * thrown away. */
+void waiting_abandon(struct waiting *w, const void *owner);
+
 static inline const struct waiting_command *waiting_oldest(const struct waiting *w)
 {
 	return w->len ? &w->ring[w->first] : NULL;

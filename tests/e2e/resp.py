@@ -17,13 +17,15 @@ def encode(args):
 
 
 class Connection:
-    def __init__(self, address, timeout=20):
-        """address: the path of a unix socket, or (host, port)."""
+    def __init__(self, address, timeout=20, tls=None):
+        """address: the path of a unix socket, or (host, port); tls: an SSLContext."""
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         try:
             self.socket.connect(address)
+            if tls:
+                self.socket = tls.wrap_socket(self.socket)
         except OSError:
             self.socket.close()
             raise

@@ -3,6 +3,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -15,6 +16,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 FLAVOUR = os.environ.get("FLAVOUR", "release")
 SLUICED = os.path.join(ROOT, "build", FLAVOUR, "sluiced")
 MARK = "E2E_MARK"
+# Any server that is called as redis-server is: every test runs against it.
+REDIS_SERVER = os.environ.get("E2E_SERVER", "redis-server")
 
 # Below 1 for a look at many failures in a short time, above 1 on a machine that is slow.
 PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
@@ -42,9 +45,16 @@ def stays_true(condition, seconds, what="condition"):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port below those of outgoing connections: nobody takes it while its server is down."""
+    for port in random.SystemRandom().sample(range(10000, 32000), 100):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no free port")
 
 
 def environ_without(*names):
@@ -67,19 +77,30 @@ def processes_marked(mark):
 
 
 class Redis:
-    def __init__(self, directory, options=(), tcp=False):
+    """A server with a unix socket; tcp=True: and self.port; tls=certificates.Tls(): and
+    self.tls_port. self.auth holds the arguments of AUTH for the connections of the test."""
+
+    def __init__(self, directory, options=(), tcp=False, tls=None):
         self.directory = directory
         self.path = os.path.join(directory, "redis.sock")
         self.port = free_port() if tcp else 0
+        self.tls = tls
+        self.tls_port = free_port() if tls else 0
         self.options = list(options)
+        self.auth = ()
         self.process = None
         self.connection = None
 
+    def arguments(self):
+        args = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.path,
+                "--dir", self.directory, "--save", "", "--logfile", self.log_path]
+        for name, value in self.tls.settings(self.tls_port) if self.tls else ():
+            args += ["--" + name, value]
+        return args + self.options
+
     def start(self, *more):
-        args = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-                "--unixsocket", self.path, "--dir", self.directory, "--save", "",
-                "--logfile", os.path.join(self.directory, "redis.log"), *self.options, *more]
-        self.process = subprocess.Popen(args, env=environ_without(), stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([REDIS_SERVER, *self.arguments(), *more],
+                                        env=environ_without(), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return self
 
@@ -88,9 +109,12 @@ class Redis:
         return self
 
     def _answers(self):
+        if not self.is_running():
+            raise AssertionError("%s ended with status %s:\n%s" % (
+                REDIS_SERVER, self.process.returncode, self.log()))
         try:
-            self.connection = resp.Connection(self.path)
-        except OSError:
+            self.connection = self.connect()
+        except (OSError, resp.ReplyError):
             return False
         try:
             return self.connection.call("PING") == b"PONG"
@@ -98,12 +122,38 @@ class Redis:
             self.connection.close()
             return False
 
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
     def connect(self):
-        """A connection of one's own."""
-        return resp.Connection(self.path)
+        """A connection of one's own, by the unix socket."""
+        return self._signed_in(resp.Connection(self.path))
+
+    def dial(self):
+        """A connection of one's own as a remote client makes it, by TLS where there is TLS."""
+        return self._signed_in(resp.Connection(self.address, tls=self.tls and self.tls.context()))
+
+    def _signed_in(self, connection):
+        try:
+            if self.auth:
+                connection.call("AUTH", *self.auth)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def call(self, *args):
         return self.connection.call(*args)
+
+    def present(self, pair):
+        """Shows this certificate from the next connection on."""
+        self.call("CONFIG", "SET", "tls-cert-file", pair.cert, "tls-key-file", pair.key)
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
         if self.process is None:
@@ -115,8 +165,32 @@ class Redis:
         self.process = None
 
     @property
+    def log_path(self):
+        return os.path.join(self.directory, "redis.log")
+
+    def log(self):
+        """The end of the server's log."""
+        try:
+            with open(self.log_path, errors="replace", encoding="utf-8") as f:
+                return "".join(f.readlines()[-30:])
+        except FileNotFoundError:
+            return ""
+
+    @property
+    def address(self):
+        return "127.0.0.1", self.tls_port or self.port
+
+    @property
     def unix_url(self):
         return "unix://" + self.path
+
+    @property
+    def url(self):
+        return "redis://127.0.0.1:%d" % self.port
+
+    @property
+    def tls_url(self):
+        return "rediss://localhost:%d" % self.tls_port
 
 
 class Daemon:
