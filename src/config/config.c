@@ -20,6 +20,7 @@
 #include "config/section.h"
 #include "config/validate.h"
 #include "config/yamltree.h"
+#include "core/deadletter.h"
 
 static const struct diag_place nowhere = { 0, 0 };
 
@@ -140,17 +141,33 @@ static void take_password(struct loading *l)
 	r->url.password = NULL;
 }
 
-static void finish_consumer(const struct section *s)
+static void finish_consumer(const struct loading *l, const struct section *s)
 {
 	struct consumer_settings *c = s->dest;
 
 	if (!section_pair(s, "claim.interval"))
 		c->claim.interval_ms = c->claim.min_idle_ms / 4;
-	if (!c->dead_letter.off && !c->dead_letter.stream && c->streams.len == 1)
-		c->dead_letter.stream = xasprintf("%s:dead", c->streams.items[0]);
+	c->dead_letter.same_slot = l->config->redis.cluster;
+	if (!c->dead_letter.stream && c->streams.len == 1)
+		c->dead_letter.stream = deadletter_stream(&c->dead_letter, c->streams.items[0]);
 }
 
 /* ---- sections */
+
+/* Sentinels have a switch of their own: many of them listen without TLS where Redis does with it. */
+static bool sentinel_uses_tls(const struct section *redis)
+{
+	static const char prefix[] = "sentinel.tls.";
+
+	for (size_t i = 0; i < n_options; i++) {
+		const char *path = options[i].path;
+
+		if (options[i].scope == SCOPE_REDIS &&
+		    strncmp(path, prefix, sizeof(prefix) - 1) == 0 && section_pair(redis, path))
+			return true;
+	}
+	return false;
+}
 
 static const struct ypair *root_pair(const struct ynode *root, const char *key)
 {
@@ -177,6 +194,7 @@ static void read_redis(struct loading *l, const struct ynode *root)
 	section_read(&l->load, &l->redis);
 	take_user(l);
 	take_password(l);
+	l->config->redis.sentinel.use_tls = sentinel_uses_tls(&l->redis);
 }
 
 static void read_daemon(struct loading *l, const struct ynode *root, const char *instance)
@@ -236,7 +254,7 @@ static void read_consumer(struct loading *l, const struct ypair *pair)
 	l->load.consumer = c->name;
 	section_check_keys(&l->load, s);
 	section_read(&l->load, s);
-	finish_consumer(s);
+	finish_consumer(l, s);
 }
 
 static void warn_of_ignored(struct loading *l, const struct ynode *key)

@@ -5,14 +5,15 @@
  */
 #include "config/validate.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
+#include "config/validate_redis.h"
+#include "config/validate_tls.h"
+#include "core/deadletter.h"
+#include "core/slot.h"
 
 static void error_at(const struct loaded *l, const struct section *s, const char *option,
     const char *text)
@@ -43,69 +44,6 @@ static void check_required(const struct loaded *l, const struct section *s)
 		missing(l, s, "the key \"stream\" or \"streams\"");
 	if (section_own_pair(s, "stream") && section_own_pair(s, "streams"))
 		error_at(l, s, "streams", "expected either stream or streams, got both");
-}
-
-static void check_one_password(const struct loaded *l)
-{
-	static const char *const keys[] = { "password", "password_file", "password_credential" };
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (section_own_pair(l->redis, keys[i]) && n++)
-			error_at(l, l->redis, keys[i],
-			    "expected at most one of password, password_file and "
-			    "password_credential");
-	}
-}
-
-/* ---- files that hold passwords */
-
-static const char *why_no_secret(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) != 0)
-		return strerror(errno);
-	if (!S_ISREG(st.st_mode))
-		return "it is no regular file";
-	if (st.st_mode & (S_IRGRP | S_IROTH))
-		return "group or others may read it (chmod 600)";
-	if (access(path, R_OK) != 0)
-		return strerror(errno);
-	return NULL;
-}
-
-static void check_password_file(const struct loaded *l)
-{
-	const char *path = l->config->redis.secret.password_file;
-	const char *why = path ? why_no_secret(path) : NULL;
-
-	if (why)
-		diag_error(l->diag, section_place(l->redis, "password_file"),
-		    "redis.password_file: expected a file for the daemon alone, got \"%s\": %s",
-		    path, why);
-}
-
-/* systemd keeps credentials from others by the mode of their directory. */
-static void check_credential(const struct loaded *l)
-{
-	const char *name = l->config->redis.secret.password_credential;
-	const char *directory = getenv("CREDENTIALS_DIRECTORY");
-	char *path;
-
-	if (!name)
-		return;
-	if (!directory) {
-		error_at(l, l->redis, "password_credential",
-		    "expected a credential, but $CREDENTIALS_DIRECTORY is not set");
-		return;
-	}
-	path = xasprintf("%s/%s", directory, name);
-	if (access(path, R_OK) != 0)
-		diag_error(l->diag, section_place(l->redis, "password_credential"),
-		    "redis.password_credential: expected a credential, got \"%s\": %s", path,
-		    strerror(errno));
-	free(path);
 }
 
 /* ---- one consumer */
@@ -252,7 +190,7 @@ static char *find_loop(const struct readings *r, const struct consumer_settings 
 		return group_reads(r, c, c->dead_letter.stream) ? xstrdup(c->dead_letter.stream)
 		                                                : NULL;
 	for (size_t i = 0; i < c->streams.len; i++) {
-		char *dead = xasprintf("%s:dead", c->streams.items[i]);
+		char *dead = deadletter_stream(&c->dead_letter, c->streams.items[i]);
 
 		if (group_reads(r, c, dead))
 			return dead;
@@ -294,13 +232,53 @@ static void warn_of_descriptors(const struct loaded *l)
 		    (unsigned long long)need, (unsigned long long)limit.rlim_cur);
 }
 
+/* ---- a Cluster */
+
+static void check_cluster(const struct loaded *l)
+{
+	const struct redis_settings *r = &l->config->redis;
+
+	if (!r->cluster) {
+		if (r->nodes.len)
+			error_at(l, l->redis, "nodes", "expected cluster: true beside it");
+		return;
+	}
+	if (r->url.socket_path)
+		error_at(l, l->redis, "url", "expected redis:// or rediss:// for a Cluster");
+	else if (r->url.db)
+		error_at(l, l->redis, "url", "expected no database: a Cluster has only one");
+}
+
+static void warn_of_other_slots(const struct loaded *l, const struct section *s)
+{
+	const struct consumer_settings *c = s->dest;
+
+	if (!l->config->redis.cluster || c->dead_letter.off)
+		return;
+	for (size_t i = 0; i < c->streams.len; i++) {
+		const char *stream = c->streams.items[i];
+		char *dead = deadletter_stream(&c->dead_letter, stream);
+		bool same = slot_of_key(slice_of(dead)) == slot_of_key(slice_of(stream));
+
+		if (!same)
+			diag_warning(l->diag, section_place(s, "dead_letter.stream"),
+			    "%s.dead_letter.stream: %s and %s are in different slots: a dead "
+			    "letter is "
+			    "moved in two steps, and may be recorded twice",
+			    s->path, dead, stream);
+		free(dead);
+		if (!same)
+			return;
+	}
+}
+
 static void check_errors(const struct loaded *l)
 {
 	struct readings r = list_readings(l);
 
-	check_one_password(l);
-	check_password_file(l);
-	check_credential(l);
+	validate_redis(l);
+	validate_tls(l);
+	check_cluster(l);
 	check_same(l, &r);
 	for (size_t i = 0; i < l->config->n_consumers; i++) {
 		check_required(l, &l->consumers[i]);
@@ -318,6 +296,9 @@ void validate(const struct loaded *l)
 	for (size_t i = 0; i < l->config->n_consumers; i++) {
 		warn_of_other_mode(l, &l->consumers[i]);
 		warn_of_short_lease(l, &l->consumers[i]);
+		warn_of_other_slots(l, &l->consumers[i]);
 	}
+	validate_tls_warn(l);
 	warn_of_descriptors(l);
+	validate_redis_warn(l);
 }

@@ -148,11 +148,12 @@ static void begin_looked_at(struct stream *s, const struct look *l)
 		return;
 	switch (l->answer) {
 	case LOOK_OURS:
+		pause_reset(&s->beginner.pause);
 		snprintf(run, sizeof(run), "%u", e->attempts + 1);
 		look_claim(s,
 		    &(struct look_claim){ .id = l->id,
 		        .words = (const char *const[]){ "RETRYCOUNT", run, NULL } },
-		    reply_ignored, NULL);
+		    look_claim_told, NULL);
 		begun(s, e, l->asked_at_ms, l->fields);
 		break;
 	case LOOK_ANOTHERS:
@@ -166,6 +167,7 @@ static void begin_looked_at(struct stream *s, const struct look *l)
 		break;
 	case LOOK_FAILED:
 		not_begun(s, e);
+		pause_start(&s->beginner.pause, s);
 		break;
 	}
 	begin_watch(s);

@@ -29,10 +29,10 @@ static struct stream *next_to_settle(struct consumer *c)
 }
 
 /* What it brings must be given back as well. */
-static bool is_sweeping(const struct consumer *c)
+static bool is_claiming(const struct consumer *c)
 {
 	for (size_t i = 0; i < c->n_streams; i++) {
-		if (c->streams[i].sweeper.asked)
+		if (c->streams[i].sweeper.claiming)
 			return true;
 	}
 	return false;
@@ -41,7 +41,7 @@ static bool is_sweeping(const struct consumer *c)
 static void look_whether_drained(struct consumer *c)
 {
 	if (!c->draining || c->drained || !c->pool_drained || c->totals.n_held || c->n_reads ||
-	    is_sweeping(c))
+	    is_claiming(c))
 		return;
 	c->drained = true;
 	c->host->on_drained(c->host->owner);

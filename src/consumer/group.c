@@ -135,29 +135,102 @@ static void create(struct stream *s)
 	home_expect(&s->home, on_create_reply, NULL);
 }
 
-static struct entryid last_generated(const struct reply *info)
+static const struct reply *detail(const struct reply *info, const char *name)
+{
+	for (size_t i = 0; i + 1 < reply_len(info); i += 2) {
+		if (slice_is(reply_text(reply_at(info, i)), name))
+			return reply_at(info, i + 1);
+	}
+	return NULL;
+}
+
+static struct entryid id_in(const struct reply *text)
 {
 	struct entryid id = { 0, 0 };
 
-	for (size_t i = 0; i + 1 < reply_len(info); i += 2) {
-		if (slice_is(reply_text(reply_at(info, i)), "last-generated-id") &&
-		    entryid_parse(reply_text(reply_at(info, i + 1)), &id) == 0)
-			break;
-	}
+	return entryid_parse(reply_text(text), &id) == 0 ? id : (struct entryid){ 0, 0 };
+}
+
+/* An entry that was in the stream: the last one read, else the lowest that was pending. */
+static struct entryid known_entry(const struct stream *s)
+{
+	struct entryid id = s->reader.last_id;
+
+	if (entryid_is_zero(id))
+		lowest_unfinished(s, &id);
 	return id;
 }
 
-/* The stream itself is gone, or is another one: its ids start again below what has been read. */
-static void on_stream_reply(void *owner, void *request, const struct reply *r)
+/*
+ * Whether something could be skipped, and nothing tells yet that it had been read: a stream that
+ * was deleted may have been filled with low ids again first, and with higher ones since. The entry
+ * that is known need not be there in the old one either, but then what is below is gone as well
+ * (trimmed), or it counts among the deleted ones (from 7.0 on).
+ */
+static bool may_be_another(const struct stream *s, const struct reply *info)
+{
+	struct entryid known = known_entry(s);
+	const struct reply *first = reply_at(detail(info, "first-entry"), 0);
+
+	return reply_len(detail(info, "first-entry")) &&
+	       entryid_compare(id_in(first), known) <= 0 &&
+	       entryid_compare(id_in(detail(info, "max-deleted-entry-id")), known) < 0;
+}
+
+/*
+ * False when the answer has to be asked for again. Who will never be told has to repeat everything;
+ * who will be, waits.
+ */
+static bool is_an_answer(struct stream *s, const char *what, const struct reply *r)
+{
+	enum redis_error class;
+
+	if (!reply_is_error(r))
+		return true;
+	class = redis_error_class(r->text);
+	if (class == REDIS_NOGROUP)
+		return true;
+	stream_redis_error(s, what, r);
+	return class == REDIS_AUTH || class == REDIS_UNSUPPORTED;
+}
+
+static void make_again(struct stream *s, bool stream_is_new)
+{
+	set_start_after_loss(s, stream_is_new);
+	create(s);
+}
+
+static void on_known_reply(void *owner, void *request, const struct reply *r)
 {
 	struct stream *s = owner;
 
 	(void)request;
 	if (!r)
 		return;
-	set_start_after_loss(s,
-	    reply_is_error(r) || entryid_compare(last_generated(r), s->reader.last_id) < 0);
-	create(s);
+	if (is_an_answer(s, "XRANGE", r))
+		make_again(s, reply_is_error(r) || !reply_len(r));
+	else
+		try_later(s);
+}
+
+static void on_stream_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+	struct entryid_text known = entryid_text(known_entry(s));
+
+	(void)request;
+	if (!r)
+		return;
+	if (!is_an_answer(s, "XINFO STREAM", r)) {
+		try_later(s);
+	} else if (!reply_is_error(r) && may_be_another(s, r)) {
+		command_words(home_out(&s->home), "XRANGE", s->name, known.text, known.text, NULL);
+		home_expect(&s->home, on_known_reply, NULL);
+	} else {
+		make_again(s,
+		    reply_is_error(r) || entryid_compare(id_in(detail(r, "last-generated-id")),
+		                             s->reader.last_id) < 0);
+	}
 }
 
 static void make(struct stream *s)

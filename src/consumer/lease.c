@@ -152,7 +152,7 @@ static void renew_looked_at(struct stream *s, const struct look *l)
 	if (l->answer == LOOK_OURS) {
 		look_claim(s,
 		    &(struct look_claim){ .id = l->id, .words = (const char *const[]){ NULL } },
-		    reply_ignored, NULL);
+		    look_claim_told, NULL);
 		entryset_freshen(&s->entries, e, l->asked_at_ms);
 		arrival_want_turn(s);
 	} else if (l->answer == LOOK_ANOTHERS) {

@@ -70,6 +70,13 @@ void look_at(struct stream *s, struct entryid id, look_fn *then)
 	home_expect(&s->home, on_range_reply, l);
 }
 
+void look_claim_told(void *owner, void *request, const struct reply *r)
+{
+	(void)request;
+	if (reply_is_error(r))
+		stream_redis_error(owner, "XCLAIM", r);
+}
+
 void look_claim(struct stream *s, const struct look_claim *claim, reply_fn *on_reply, void *request)
 {
 	struct buf *out = home_out(&s->home);

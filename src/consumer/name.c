@@ -83,6 +83,16 @@ static void compare(struct stream *s, uint64_t idle_ms)
 	watch(s);
 }
 
+/* Where an ACL refuses the question, or the server does not know it, nobody can tell. What it
+ * cannot say just now it is asked again. */
+static void refused(struct stream *s, enum redis_error class)
+{
+	if (class == REDIS_AUTH || class == REDIS_UNSUPPORTED || class == REDIS_UNKNOWN)
+		is_ours(s);
+	else if (class != REDIS_NOGROUP)
+		loop_timer_in(stream_loop(s), &s->name_check.timer, MARGIN_MS);
+}
+
 static void on_consumers_reply(void *owner, void *request, const struct reply *r)
 {
 	struct stream *s = owner;
@@ -91,10 +101,8 @@ static void on_consumers_reply(void *owner, void *request, const struct reply *r
 	(void)request;
 	if (!r)
 		return;
-	/* Where the ACL refuses the question nobody can tell. */
 	if (reply_is_error(r)) {
-		if (stream_redis_error(s, "XINFO CONSUMERS", r) != REDIS_NOGROUP)
-			is_ours(s);
+		refused(s, stream_redis_error(s, "XINFO CONSUMERS", r));
 		return;
 	}
 	idle_ms = idle_of_name_ms(s, r);

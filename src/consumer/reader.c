@@ -91,8 +91,6 @@ static void read_failed(struct stream *s, const struct reply *r)
 {
 	enum redis_error class = stream_redis_error(s, "XREADGROUP", r);
 
-	if (class == REDIS_NOGROUP)
-		return;
 	if (class == REDIS_READONLY) {
 		conn_drop(s->reader.conn, "the server is no primary any more");
 		return;
@@ -162,6 +160,7 @@ static void send_read(struct stream *s, uint32_t count, uint64_t block_ms)
 	struct buf *out = conn_out(s->reader.conn);
 
 	assert(request && count);
+	home_announce(&s->home, s->reader.conn);
 	*request = (struct read_request){ .count = count, .sent_at_ms = stream_now_ms(s) };
 	s->reader.n_outstanding++;
 	s->consumer->n_reads++;

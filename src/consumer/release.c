@@ -96,8 +96,11 @@ static void release_looked_at(struct stream *s, const struct look *l)
 	if (!e || e->state != ENTRY_RELEASING)
 		return;
 	e->asked = false;
-	if (l->answer == LOOK_FAILED)
+	if (l->answer == LOOK_FAILED) {
+		pause_start(&s->releaser.pause, s);
 		return;
+	}
+	pause_reset(&s->releaser.pause);
 	if (l->answer == LOOK_OURS) {
 		at_once = !e->release_delay_ms;
 		snprintf(runs, sizeof(runs), "%u", e->attempts);
@@ -106,7 +109,7 @@ static void release_looked_at(struct stream *s, const struct look *l)
 		    &(struct look_claim){ .id = l->id,
 		        .words = (const char *const[]){ at_once ? "TIME" : "IDLE",
 		            at_once ? "0" : idle, "RETRYCOUNT", runs, NULL } },
-		    reply_ignored, NULL);
+		    look_claim_told, NULL);
 		s->consumer->stats.released++;
 	}
 	entryset_forget(&s->entries, e);

@@ -11,22 +11,13 @@
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_LONGEST_MS = 10000, ERROR_LOG_MS = 10000 };
 
-static char *dead_letters_name(const struct consumer_settings *settings, const char *stream)
-{
-	if (settings->dead_letter.off)
-		return NULL;
-	if (settings->dead_letter.stream)
-		return xstrdup(settings->dead_letter.stream);
-	return xasprintf("%s:dead", stream);
-}
-
 void stream_init(struct stream *s, struct consumer *c, const char *name)
 {
 	const struct consumer_settings *settings = c->settings;
 
 	s->consumer = c;
 	s->name = xstrdup(name);
-	s->dead_letters = dead_letters_name(settings, name);
+	s->dead_letters = deadletter_stream(&settings->dead_letter, name);
 	s->origin = (struct origin){ .stream = s->name,
 		.group = settings->group,
 		.consumer = settings->consumer };
@@ -80,11 +71,13 @@ void stream_start(struct stream *s)
 		.on_up = on_home_up,
 		.on_down = on_home_down };
 	home_join(s->consumer->host->keyspace, &s->home);
+	undertaker_start(s);
 }
 
 void stream_done(struct stream *s)
 {
 	home_leave(&s->home);
+	home_leave(&s->undertaker.home);
 	reader_done(s);
 	begin_done(s);
 	lease_done(s);
@@ -130,21 +123,32 @@ static bool worth_a_line(struct stream *s, enum redis_error class)
 	return log_limit_pass(&s->error_log, stream_now_ms(s), ERROR_LOG_MS, &held_back);
 }
 
+static bool holds(const struct reply *r, const char *words)
+{
+	return memmem(r->text.data, r->text.len, words, strlen(words));
+}
+
 static void log_redis_error(struct stream *s, const char *what, const struct reply *r,
     enum redis_error class)
 {
 	bool needs_person = class == REDIS_AUTH || class == REDIS_WRONGTYPE;
+	bool about_keys = class == REDIS_AUTH && s->dead_letters && holds(r, " key");
 	struct log_fields fields = stream_log_fields(s);
 
+	/* Redis does not say which key: the stream stands in the fields, this is the other one. */
 	if (worth_a_line(s, class))
 		log_event(needs_person ? LEVEL_ERROR : LEVEL_WARNING, EVENT_REDIS_ERROR, &fields,
-		    "%s: %.*s", what, (int)r->text.len, r->text.data);
+		    "%s: %.*s%s%s", what, (int)r->text.len, r->text.data,
+		    about_keys ? "; dead letters go to " : "", about_keys ? s->dead_letters : "");
 }
 
-/* NOPERM names the command that it is about: 'eval' or 'evalsha'. */
+/* NOPERM names the command that it is about, 'eval' or 'evalsha'. Where the commands have been
+ * renamed they are unknown; up to 6.2 the name stands between other quotes. */
 static bool refuses_scripts(const struct reply *r, enum redis_error class)
 {
-	return class == REDIS_AUTH && memmem(r->text.data, r->text.len, "'eval", strlen("'eval"));
+	if (class == REDIS_UNSUPPORTED)
+		return holds(r, "unknown command 'EVAL") || holds(r, "unknown command `EVAL");
+	return class == REDIS_AUTH && holds(r, "'eval");
 }
 
 static void do_without_scripts(struct stream *s, const struct reply *r)
@@ -175,8 +179,7 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
 		group_vanished(s, r);
 	else
 		log_redis_error(s, what, r, class);
-	if (class == REDIS_READONLY)
-		home_drop(&s->home, "the server is no primary any more");
+	home_heard_error(&s->home, class, r->text);
 	return class;
 }
 
@@ -195,13 +198,6 @@ void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
 	command_words(home_out(&s->home), "XPENDING", s->name, s->origin.group, start, "+", rows,
 	    consumer, NULL);
 	home_expect(&s->home, on_reply, NULL);
-}
-
-void reply_ignored(void *owner, void *request, const struct reply *r)
-{
-	(void)owner;
-	(void)request;
-	(void)r;
 }
 
 struct loop *stream_loop(const struct stream *s)
@@ -231,7 +227,9 @@ void pause_start(struct pause *p, struct stream *s)
 {
 	uint64_t dice = rng_next(&s->consumer->host->rng);
 
-	loop_timer_in(stream_loop(s), &p->timer, backoff_next_ms(&p->backoff, dice));
+	/* What was sent together is refused together: that counts once. */
+	if (!pause_is_on(p))
+		loop_timer_in(stream_loop(s), &p->timer, backoff_next_ms(&p->backoff, dice));
 }
 
 void pause_reset(struct pause *p)

@@ -87,6 +87,7 @@ struct settler {
 };
 
 struct undertaker {
+	struct home home; /* of the dead-letter stream, where that is in another slot */
 	unsigned n_asked;
 	struct pause pause;
 	struct log_limit refused_log;
@@ -108,6 +109,7 @@ struct sweeper {
 	ev_timer timer;
 	struct sweep sweep;
 	bool asked;
+	bool claiming;   /* what is asked for brings entries */
 	bool given_back; /* something was released during this round */
 	uint64_t asked_at_ms;
 	uint64_t not_before_ms; /* after a connect others renew first */
@@ -207,9 +209,6 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
  * NULL, of all. */
 void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
     const char *consumer, reply_fn *on_reply);
-
-/* For commands whose answer does not matter. */
-void reply_ignored(void *owner, void *request, const struct reply *r);
 
 /* ---- the consumer, for its parts ---- */
 
@@ -331,10 +330,14 @@ void settler_init(struct stream *s);
 void settler_done(struct stream *s);
 void settler_flush(struct stream *s);
 void settler_reset(struct stream *s);
+void undertaker_start(struct stream *s);
 void undertaker_flush(struct stream *s);
 void undertaker_reset(struct stream *s);
 /* Appends the metadata of a record about e (NULL: about trimmed ids that a script fills in). */
 void undertaker_metadata(struct stream *s, const struct entry *e, struct buf *out);
+/* Whether a script can reach the dead-letter stream: it is in the slot of the stream, or there is
+ * none. */
+bool undertaker_may_record_by_script(const struct stream *s);
 /* Counts and logs an entry that is in the dead-letter stream now. */
 void undertaker_buried(struct stream *s, struct entryid id, uint32_t attempts,
     enum dead_reason reason, const struct entry *e);

@@ -92,6 +92,14 @@ static void trimmed(struct stream *s, const struct id_batch *b, struct entryid i
 	}
 }
 
+static void gone(struct stream *s, const struct id_batch *b, struct entryid id)
+{
+	for (size_t i = 0; i < b->len; i++) {
+		if (entryid_compare(b->items[i].id, id) == 0)
+			arrival_gone(s, id, b->items[i].number);
+	}
+}
+
 static void each_id(struct stream *s, const struct id_batch *b, const struct reply *ids,
     void (*tell)(struct stream *s, const struct id_batch *b, struct entryid id))
 {
@@ -109,13 +117,14 @@ static void on_claim_reply(void *owner, void *request, const struct reply *r)
 	struct id_batch *b = request;
 	struct slice refused = reply_text(reply_at(r, 2));
 
-	s->sweeper.asked = false;
+	s->sweeper.asked = s->sweeper.claiming = false;
 	if (r && reply_is_error(r)) {
 		stream_redis_error(s, "claiming entries", r);
 		round_over(s);
 	} else if (r) {
 		each_id(s, b, reply_at(r, 0), claimed);
 		each_id(s, b, reply_at(r, 1), trimmed);
+		each_id(s, b, reply_at(r, 3), gone);
 		if (refused.len)
 			undertaker_refused(s, NULL, &s->sweeper.refused_log, refused);
 		go_on(s);
@@ -142,6 +151,7 @@ static void on_plain_claim_reply(void *owner, void *request, const struct reply 
 
 	if (r && !reply_is_error(r))
 		each_id(s, b, r, claimed);
+	look_claim_told(s, NULL, r);
 	free(b);
 	consumer_wake(s->consumer);
 }
@@ -181,22 +191,25 @@ static void claim_without_script(struct stream *s, struct id_batch *b)
 
 static void send_claim(struct stream *s, struct id_batch *b, const bool *apart)
 {
-	struct buf *out = home_script(&s->home, SCRIPT_CLAIM, s->dead_letters ? 2 : 1,
-	    7 + 2 * DEADLETTER_PAIRS + 3 * b->len);
+	bool may_record = undertaker_may_record_by_script(s);
+	size_t n_keys = may_record && s->dead_letters ? 2 : 1;
+	size_t n_meta = may_record ? 2 * DEADLETTER_PAIRS : 0;
+	struct buf *out = home_script(&s->home, SCRIPT_CLAIM, n_keys, 7 + n_meta + 3 * b->len);
 
 	command_text(out, s->name);
-	if (s->dead_letters)
+	if (n_keys == 2)
 		command_text(out, s->dead_letters);
 	command_text(out, s->origin.group);
 	command_text(out, s->origin.consumer);
 	command_u64(out, settings_of(s)->min_idle_ms);
 	command_u64(out, s->consumer->settings->dead_letter.maxlen);
-	command_u64(out, 2 * DEADLETTER_PAIRS);
+	command_u64(out, n_meta);
 	command_u64(out, DEADLETTER_ID_AT + 1);
 	command_u64(out, DEADLETTER_ATTEMPTS_AT + 1);
-	undertaker_metadata(s, NULL, out);
+	if (n_meta)
+		undertaker_metadata(s, NULL, out);
 	append_rows(out, b, apart);
-	s->sweeper.asked = true;
+	s->sweeper.asked = s->sweeper.claiming = true;
 	s->sweeper.asked_at_ms = stream_now_ms(s);
 	home_expect(&s->home, on_claim_reply, b);
 }

@@ -2,7 +2,8 @@
 /*
  * Moves entries to the dead-letter stream: recorded first and acknowledged only then, in one script
  * that may be repeated. An entry with too many fields for a script takes three steps instead: its
- * fields are fetched, XADD, and the same script without a record acknowledges it.
+ * fields are fetched, XADD, and the same script without a record acknowledges it. So it is where
+ * the dead-letter stream is in another slot of a Cluster: no script may touch both.
  *
  * While the dead-letter stream refuses (out of memory, wrong type, no permission) the entry stays
  * pending under its lease, is tried again with backoff, and the log says so.
@@ -12,6 +13,7 @@
 #include "base/alloc.h"
 #include "consumer/look.h"
 #include "consumer/stream.h"
+#include "core/slot.h"
 #include "redis/command.h"
 
 enum { ASKED_MAX = 64, REFUSED_LOG_MS = 30000 };
@@ -21,7 +23,7 @@ struct burial {
 	struct entryid id;
 };
 
-static void send_script(struct stream *s, struct entry *e, bool with_record);
+static void acknowledge_by_script(struct stream *s, struct entry *e);
 
 /* ---- what is logged and counted ---- */
 
@@ -66,6 +68,12 @@ void undertaker_refused(struct stream *s, const struct entry *e, struct log_limi
 	log_event(LEVEL_ERROR, EVENT_DEAD_LETTER_REFUSED, &fields,
 	    "%s takes no record, what should go there stays pending: %.*s", s->dead_letters,
 	    (int)error.len, error.data);
+}
+
+/* Where the dead-letter stream is served. */
+static struct home *record_home(struct stream *s)
+{
+	return undertaker_may_record_by_script(s) ? &s->home : &s->undertaker.home;
 }
 
 /* ---- the record ---- */
@@ -116,6 +124,7 @@ static struct entry *burial_over(struct stream *s, void *request)
 
 static void buried(struct stream *s, struct entry *e, struct slice reason)
 {
+	pause_reset(&s->undertaker.pause);
 	if (slice_is(reason, dead_reason_word(DEAD_TRIMMED))) {
 		if (!e->trimmed)
 			s->consumer->stats.trimmed++;
@@ -179,28 +188,50 @@ static void acknowledge(struct stream *s, struct entry *e)
 	home_expect(&s->home, on_last_ack_reply, burial_new(s, e));
 }
 
-static void on_added_reply(void *owner, void *request, const struct reply *r)
+/* Nobody can run what has no data any more: it is acknowledged whoever owns it. */
+static void acknowledge_recorded(struct stream *s, struct entry *e)
 {
-	struct stream *s = owner;
+	if (home_may_script(&s->home) && e->dead_reason != DEAD_TRIMMED)
+		acknowledge_by_script(s, e);
+	else
+		acknowledge(s, e);
+}
+
+static void added(struct stream *s, void *request, const struct reply *r)
+{
 	struct entry *e = burial_over(s, request);
 
 	if (reply_is_error(r)) {
+		home_heard_error(record_home(s), redis_error_class(r->text), r->text);
 		refused(s, e, r->text);
 	} else if (r && e) {
-		if (home_may_script(&s->home))
-			send_script(s, e, false);
-		else
-			acknowledge(s, e);
+		e->recorded = true;
 	}
 	settle_soon(s);
 	consumer_wake(s->consumer);
 }
 
+static void on_added_reply(void *owner, void *request, const struct reply *r)
+{
+	added(owner, request, r);
+}
+
+static void on_added_elsewhere_reply(void *owner, void *request, const struct reply *r)
+{
+	added(container_of(owner, struct stream, undertaker.home), request, r);
+}
+
 static void add_record(struct stream *s, struct entry *e, const struct reply *fields)
 {
 	uint64_t maxlen = s->consumer->settings->dead_letter.maxlen;
-	struct buf *out = home_out(&s->home);
+	struct home *home = record_home(s);
+	struct buf *out;
 
+	if (!home_is_up(home)) {
+		refused(s, e, slice_of("its server is not connected"));
+		return;
+	}
+	out = home_out(home);
 	command_open(out, 3 + (maxlen ? 3 : 0) + 2 * DEADLETTER_PAIRS + reply_len(fields));
 	command_text(out, "XADD");
 	command_text(out, s->dead_letters);
@@ -213,7 +244,8 @@ static void add_record(struct stream *s, struct entry *e, const struct reply *fi
 	undertaker_metadata(s, e, out);
 	for (size_t i = 0; i < reply_len(fields); i++)
 		command_slice(out, reply_text(reply_at(fields, i)));
-	home_expect(&s->home, on_added_reply, burial_new(s, e));
+	home_expect(home, home == &s->home ? on_added_reply : on_added_elsewhere_reply,
+	    burial_new(s, e));
 }
 
 static void on_fields_reply(void *owner, void *request, const struct reply *r)
@@ -264,23 +296,35 @@ static void on_bury_reply(void *owner, void *request, const struct reply *r)
 
 /* ---- requests ---- */
 
-static void send_script(struct stream *s, struct entry *e, bool with_record)
+/* What follows the keys. The metadata goes along in any case: the answer names its reason. */
+static void send_arguments(struct stream *s, struct entry *e, struct buf *out, const char *records)
 {
-	bool records = with_record && s->dead_letters;
-	struct buf *out =
-	    home_script(&s->home, SCRIPT_BURY, records ? 2 : 1, 6 + 2 * DEADLETTER_PAIRS);
-
-	command_text(out, s->name);
-	if (records)
-		command_text(out, s->dead_letters);
 	command_text(out, s->origin.group);
 	command_text(out, s->origin.consumer);
 	command_id(out, e->id);
 	command_u64(out, s->consumer->settings->dead_letter.maxlen);
 	command_u64(out, DEADLETTER_REASON_AT + 1);
-	command_text(out, records && e->dead_reason != DEAD_TRIMMED ? "1" : "0");
+	command_text(out, records);
 	undertaker_metadata(s, e, out);
 	home_expect(&s->home, on_bury_reply, burial_new(s, e));
+}
+
+/* The record is written, or none is wanted. */
+static void acknowledge_by_script(struct stream *s, struct entry *e)
+{
+	struct buf *out = home_script(&s->home, SCRIPT_BURY, 1, 6 + 2 * DEADLETTER_PAIRS);
+
+	command_text(out, s->name);
+	send_arguments(s, e, out, "0");
+}
+
+static void move_by_script(struct stream *s, struct entry *e)
+{
+	struct buf *out = home_script(&s->home, SCRIPT_BURY, 2, 6 + 2 * DEADLETTER_PAIRS);
+
+	command_text(out, s->name);
+	command_text(out, s->dead_letters);
+	send_arguments(s, e, out, e->dead_reason != DEAD_TRIMMED ? "1" : "0");
 }
 
 static void bury_looked_at(struct stream *s, const struct look *l)
@@ -291,9 +335,11 @@ static void bury_looked_at(struct stream *s, const struct look *l)
 	if (!e || e->state != ENTRY_BURYING)
 		return;
 	e->asked = false;
-	if (l->answer == LOOK_ANOTHERS || l->answer == LOOK_NOBODYS) {
+	if (l->answer == LOOK_FAILED) {
+		pause_start(&s->undertaker.pause, s);
+	} else if (l->answer == LOOK_ANOTHERS || l->answer == LOOK_NOBODYS) {
 		verdict_lease_lost(s, e, l->answer == LOOK_NOBODYS ? "nobody" : "another consumer");
-	} else if (l->answer != LOOK_FAILED) {
+	} else {
 		if (l->answer == LOOK_GONE)
 			e->dead_reason = DEAD_TRIMMED;
 		if (s->dead_letters)
@@ -305,13 +351,41 @@ static void bury_looked_at(struct stream *s, const struct look *l)
 
 static void bury(struct stream *s, struct entry *e)
 {
-	if (home_may_script(&s->home)) {
-		send_script(s, e, true);
+	if (e->recorded) {
+		acknowledge_recorded(s, e);
+		return;
+	}
+	if (home_may_script(&s->home) && undertaker_may_record_by_script(s)) {
+		if (s->dead_letters)
+			move_by_script(s, e);
+		else
+			acknowledge_by_script(s, e);
 		return;
 	}
 	e->asked = true;
 	s->undertaker.n_asked++;
 	look_at(s, e->id, bury_looked_at);
+}
+
+bool undertaker_may_record_by_script(const struct stream *s)
+{
+	return !list_listed(&s->undertaker.home.node);
+}
+
+void undertaker_start(struct stream *s)
+{
+	struct keyspace *k = s->consumer->host->keyspace;
+	struct log_fields fields = stream_log_fields(s);
+
+	if (!s->dead_letters || !keyspace_is_cluster(k) ||
+	    slot_of_key(slice_of(s->dead_letters)) == slot_of_key(slice_of(s->name)))
+		return;
+	s->undertaker.home = (struct home){ .key = s->dead_letters, .owner = &s->undertaker.home };
+	home_join(k, &s->undertaker.home);
+	log_event(LEVEL_INFO, EVENT_CONFIG_WARNING, &fields,
+	    "%s is in another slot: a dead letter is recorded first and acknowledged then, in two "
+	    "steps",
+	    s->dead_letters);
 }
 
 void undertaker_flush(struct stream *s)

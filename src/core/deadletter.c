@@ -4,7 +4,9 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "base/text.h"
+#include "core/slot.h"
 
 /* Numbers and times as text, ended by NUL; fixed memory, so that slices into it stay valid. */
 struct numbers {
@@ -65,4 +67,15 @@ void deadletter_pairs(const struct deadletter *d, struct buf *scratch,
 	};
 	/* clang-format on */
 	memcpy(pairs, all, sizeof(all));
+}
+
+char *deadletter_stream(const struct dead_letter_settings *settings, const char *stream)
+{
+	if (settings->off)
+		return NULL;
+	if (settings->stream)
+		return xstrdup(settings->stream);
+	if (settings->same_slot && !slot_key_has_tag(slice_of(stream)))
+		return xasprintf("{%s}:dead", stream);
+	return xasprintf("%s:dead", stream);
 }

@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/compiler.h"
 #include "base/slice.h"
 #include "core/entryid.h"
 #include "core/policy.h"
+#include "core/settings.h"
 
 enum { DEADLETTER_PAIRS = 14 };
 
@@ -23,6 +25,9 @@ enum {
 	DEADLETTER_REASON_AT = 11,
 	DEADLETTER_ATTEMPTS_AT = 17,
 };
+
+/* The name of the dead-letter stream of a stream; NULL when there is none. The caller frees it. */
+char *deadletter_stream(const struct dead_letter_settings *settings, const char *stream) MUST_CHECK;
 
 struct deadletter {
 	const char *stream, *group, *consumer;

@@ -69,6 +69,7 @@ struct entry {
 	uint8_t source;            /* enum entry_source */
 	bool suspect;              /* to be run alone: it may be what killed a worker */
 	bool trimmed;              /* its data is gone from the stream */
+	bool recorded;             /* BURYING: it is in the dead-letter stream already */
 	bool asked;                /* BURYING, RELEASING: a command about it is on its way */
 	bool renewing;             /* a renewal of its lease is on its way */
 	bool lost;                 /* pending for another: only an ok still counts */

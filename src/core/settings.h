@@ -41,6 +41,7 @@ struct sentinel_settings {
 	struct string_list nodes;
 	struct secret_settings secret;
 	struct tls_settings tls;
+	bool use_tls; /* a key of tls is set */
 };
 
 struct redis_settings {
@@ -135,7 +136,8 @@ struct claim_settings {
 
 struct dead_letter_settings {
 	bool off;
-	char *stream;    /* NULL: "<stream>:dead", of several streams */
+	char *stream;    /* NULL: a default for each of several streams */
+	bool same_slot;  /* the default is in the slot of its stream: "{<stream>}:dead" */
 	uint64_t maxlen; /* 0: none */
 };
 

@@ -1,9 +1,11 @@
 -- Takes entries that have been idle for the whole lease, whoever owns them.
--- KEYS[2], where there is one: the dead-letter stream.
+-- KEYS[2], where there is one: the dead-letter stream. Without one, ids whose data is gone are only
+-- acknowledged, or, if there is no metadata either, told and left pending: their record is written
+-- elsewhere.
 -- ARGV: group, me, lease in ms, maxlen of the dead-letter stream (0: none), number of metadata values,
 -- places of id and attempts among them (from 1), the metadata of a record, then for each entry, in
 -- ascending order, its id, its deliveries, and '1' when other pending entries lie before it.
--- Answers {claimed ids, ids recorded as trimmed, error of the dead-letter stream or ''}.
+-- Answers {claimed ids, ids recorded as trimmed, error of the dead-letter stream or '', ids told}.
 --
 -- An entry whose data is gone is recorded and taken out of the pending list first: XAUTOCLAIM would
 -- drop it without a trace. What has changed hands since the page was read is left out, so that a run
@@ -15,7 +17,7 @@ for i = 1, n_meta do
 	meta[i] = ARGV[7 + i]
 end
 
-local claimed, trimmed, refused = {}, {}, ''
+local claimed, trimmed, refused, told = {}, {}, '', {}
 local run_start, run_length
 
 local function claim_run()
@@ -38,6 +40,10 @@ local function still_stale(id, deliveries)
 end
 
 local function bury_trimmed(id, deliveries)
+	if n_meta == 0 then
+		told[#told + 1] = id
+		return
+	end
 	meta[id_at], meta[attempts_at] = id, deliveries
 	local err = KEYS[2] and record(KEYS[2], maxlen, meta, {})
 	if err then
@@ -64,4 +70,4 @@ for i = 8 + n_meta, #ARGV, 3 do
 	end
 end
 claim_run()
-return { claimed, trimmed, refused }
+return { claimed, trimmed, refused, told }

@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns the servers and knows which of them serves which home.
+ * Owns the nodes and the table of slots, and moves each home to where its key is served.
  *
- * Invariant: a home hears of on_up and on_down in turn, and never from inside one of its own
- * replies.
+ * Invariant: a home hears of on_up and on_down in turn, and of a move never from inside one of its
+ * own replies: what replies tell of places is noted, and applied at the end of the turn.
  */
 #include "redis/keyspace.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "redis/command.h"
+#include "redis/nodes.h"
+#include "redis/slotmap.h"
+#include "redis/slottable.h"
+
+enum { UNSETTLED_MS = 1000 };
 
 struct keyspace {
 	struct redis_host *host;
+	struct nodes nodes;
+	struct node *only;       /* not a Cluster: serves everything */
+	struct slottable *slots; /* a Cluster; else NULL */
 	struct list homes;
-	struct server *server;
-	struct server_user user;
+	struct deferred apply;
 };
+
+/* ---- homes go up and down ---- */
 
 static void home_up(struct home *h)
 {
@@ -37,21 +48,178 @@ static void home_down(struct home *h)
 		h->on_down(h);
 }
 
-static void on_server_up(struct server_user *u)
+static void on_node_up(void *owner, struct node *n)
 {
-	struct keyspace *k = container_of(u, struct keyspace, user);
+	struct keyspace *k = owner;
 
+	if (k->slots)
+		slottable_ask_in(k->slots, 0);
 	list_foreach_safe(&k->homes, node) {
-		home_up(container_of(node, struct home, node));
+		struct home *h = container_of(node, struct home, node);
+
+		if (h->at == n)
+			home_up(h);
 	}
 }
 
-static void on_server_down(struct server_user *u)
+static void on_node_down(void *owner, struct node *n)
 {
-	struct keyspace *k = container_of(u, struct keyspace, user);
+	struct keyspace *k = owner;
+
+	if (k->slots)
+		slottable_ask_in(k->slots, 0);
+	list_foreach_safe(&k->homes, node) {
+		struct home *h = container_of(node, struct home, node);
+
+		if (h->at == n)
+			home_down(h);
+	}
+}
+
+/* ---- and move ---- */
+
+static struct node *place_of(const struct home *h)
+{
+	const struct keyspace *k = h->keyspace;
+
+	if (!k->slots)
+		return k->only;
+	return h->ask ? h->ask : k->slots->serves[h->slot];
+}
+
+/* What is pending there is answered with NULL, and what a callback sends then must not go there. */
+static void leave_node(struct home *h)
+{
+	if (!h->at)
+		return;
+	h->is_up = false;
+	server_abandon(h->at->server, h->owner);
+	h->at->n_uses--;
+	h->at = NULL;
+}
+
+static void settle_home(struct home *h)
+{
+	struct node *to = place_of(h);
+	bool was_up = h->is_up;
+
+	if (h->at == to)
+		return;
+	leave_node(h);
+	if (was_up && h->on_down)
+		h->on_down(h);
+	h->at = to;
+	if (!to)
+		return;
+	to->n_uses++;
+	node_open(to);
+	if (server_is_up(to->server))
+		home_up(h);
+}
+
+static bool is_settled(const struct home *h)
+{
+	return h->is_up && !h->ask;
+}
+
+static void on_apply(struct deferred *d)
+{
+	struct keyspace *k = container_of(d, struct keyspace, apply);
+	bool settled = true;
 
 	list_foreach_safe(&k->homes, node) {
-		home_down(container_of(node, struct home, node));
+		struct home *h = container_of(node, struct home, node);
+
+		settle_home(h);
+		settled = settled && is_settled(h);
+	}
+	if (!settled)
+		slottable_ask_in(k->slots, UNSETTLED_MS);
+	nodes_forget_unused(&k->nodes);
+}
+
+static void apply_soon(struct keyspace *k)
+{
+	loop_defer(k->host->loop, &k->apply);
+}
+
+/* The move of a slot is over when its new node is listed. */
+static void on_slots(void *owner)
+{
+	struct keyspace *k = owner;
+
+	list_foreach(&k->homes, node) {
+		struct home *h = container_of(node, struct home, node);
+
+		if (h->ask == k->slots->serves[h->slot])
+			h->ask = NULL;
+	}
+	apply_soon(k);
+}
+
+static void redirected(struct home *h, const struct redirect *r)
+{
+	struct keyspace *k = h->keyspace;
+	struct node *to;
+
+	if (r->slot != h->slot)
+		return;
+	to = nodes_at(&k->nodes, &r->to);
+	h->ask = r->kind == REDIRECT_ASK ? to : NULL;
+	if (r->kind == REDIRECT_MOVED)
+		slottable_set(k->slots, r->slot, to);
+	apply_soon(k);
+}
+
+void home_heard_error(struct home *h, enum redis_error class, struct slice text)
+{
+	struct keyspace *k = h->keyspace;
+	struct redirect r;
+
+	if (!h->at)
+		return;
+	if (class == REDIS_READONLY)
+		home_drop(h, "the server is no primary any more");
+	if (!k->slots)
+		return;
+	if (class == REDIS_MOVED && slotmap_redirect(text, &h->at->at, &r) == 0)
+		redirected(h, &r);
+	if (class == REDIS_MOVED || class == REDIS_READONLY || class == REDIS_TEMPORARY)
+		slottable_ask_in(k->slots, 0);
+}
+
+/* ---- life ---- */
+
+static void add_seed(struct keyspace *k, const struct endpoint *at)
+{
+	struct node *n = nodes_at(&k->nodes, at);
+
+	n->is_seed = true;
+}
+
+static struct endpoint endpoint_of_url(const struct redisurl *url)
+{
+	struct endpoint e = { .port = url->port };
+
+	snprintf(e.host, sizeof(e.host), "%s", url->host);
+	return e;
+}
+
+static void make_cluster(struct keyspace *k)
+{
+	const struct redis_settings *s = k->host->settings;
+	struct endpoint at = endpoint_of_url(&s->url);
+
+	k->slots = xcalloc(1, sizeof(*k->slots));
+	k->slots->nodes = &k->nodes;
+	k->slots->owner = k;
+	k->slots->on_answer = on_slots;
+	slottable_init(k->slots);
+	add_seed(k, &at);
+	for (size_t i = 0; i < s->nodes.len; i++) {
+		/* The configuration has been checked. */
+		if (endpoint_parse(slice_of(s->nodes.items[i]), &at) == 0)
+			add_seed(k, &at);
 	}
 }
 
@@ -60,21 +228,30 @@ struct keyspace *keyspace_new(struct redis_host *host, const char *client_name)
 	struct keyspace *k = xcalloc(1, sizeof(*k));
 
 	k->host = host;
+	k->nodes = (struct nodes){ .host = host,
+		.owner = k,
+		.on_up = on_node_up,
+		.on_down = on_node_down };
+	nodes_init(&k->nodes, client_name);
 	list_init(&k->homes);
-	k->server = server_new(host, client_name);
-	k->user = (struct server_user){ .on_up = on_server_up, .on_down = on_server_down };
-	server_join(k->server, &k->user);
+	k->apply.run = on_apply;
+	if (host->settings->cluster)
+		make_cluster(k);
+	else
+		k->only = nodes_at(&k->nodes, NULL);
 	return k;
 }
 
 void keyspace_open(struct keyspace *k)
 {
-	server_open(k->server);
+	list_foreach(&k->nodes.list, node) {
+		node_open(container_of(node, struct node, node));
+	}
 }
 
 void keyspace_close(struct keyspace *k)
 {
-	server_close(k->server);
+	nodes_close(&k->nodes);
 }
 
 void keyspace_free(struct keyspace *k)
@@ -82,80 +259,116 @@ void keyspace_free(struct keyspace *k)
 	if (!k)
 		return;
 	assert(list_empty(&k->homes));
-	server_leave(k->server, &k->user);
-	server_free(k->server);
+	loop_undefer(k->host->loop, &k->apply);
+	if (k->slots)
+		slottable_done(k->slots);
+	nodes_done(&k->nodes);
+	free(k->slots);
 	free(k);
 }
 
 uint64_t keyspace_n_losses(const struct keyspace *k)
 {
-	return server_n_losses(k->server);
+	return nodes_n_losses(&k->nodes);
 }
 
-/* ---- homes ---- */
+bool keyspace_is_cluster(const struct keyspace *k)
+{
+	return k->slots != NULL;
+}
+
+/* ---- what homes are for ---- */
 
 void home_join(struct keyspace *k, struct home *h)
 {
 	h->keyspace = k;
-	h->server = k->server;
+	h->slot = slot_of_key(slice_of(h->key));
 	list_append(&k->homes, &h->node);
-	if (server_is_up(h->server))
-		home_up(h);
+	settle_home(h);
 }
 
 void home_leave(struct home *h)
 {
-	if (list_listed(&h->node))
-		list_remove(&h->keyspace->homes, &h->node);
+	if (!list_listed(&h->node))
+		return;
+	list_remove(&h->keyspace->homes, &h->node);
+	leave_node(h);
 }
 
 bool home_is_up(const struct home *h)
 {
-	return h->is_up && server_is_up(h->server);
+	return h->is_up && server_is_up(h->at->server);
 }
 
+static bool any_node_is_untried(const struct keyspace *k)
+{
+	list_foreach(&k->nodes.list, node) {
+		if (!server_has_tried(container_of(node, struct node, node)->server))
+			return true;
+	}
+	return false;
+}
+
+/* While the place is not known: whether every node that could tell has been tried. */
 bool home_has_tried(const struct home *h)
 {
-	return h->server && server_has_tried(h->server);
+	return h->at ? server_has_tried(h->at->server) : !any_node_is_untried(h->keyspace);
 }
 
 const struct endpoint *home_endpoint(const struct home *h)
 {
-	(void)h;
-	return NULL;
+	return h->at && endpoint_is_set(&h->at->at) ? &h->at->at : NULL;
+}
+
+void home_announce(const struct home *h, struct conn *c)
+{
+	if (!h->ask)
+		return;
+	command_words(conn_out(c), "ASKING", NULL);
+	conn_expect(c, conn_patience_ms(c), reply_ignored, NULL, NULL);
+}
+
+static void announce(struct home *h)
+{
+	if (!h->ask)
+		return;
+	command_words(server_out(h->at->server), "ASKING", NULL);
+	server_expect(h->at->server, reply_ignored, NULL, NULL);
 }
 
 struct buf *home_out(struct home *h)
 {
-	return server_out(h->server);
+	announce(h);
+	return server_out(h->at->server);
 }
 
 void home_expect(struct home *h, reply_fn *on_reply, void *request)
 {
-	server_expect(h->server, on_reply, h->owner, request);
+	server_expect(h->at->server, on_reply, h->owner, request);
 }
 
 struct buf *home_script(struct home *h, enum script script, size_t n_keys, size_t n_args)
 {
-	return server_script(h->server, script, n_keys, n_args);
+	announce(h);
+	return server_script(h->at->server, script, n_keys, n_args);
 }
 
 void home_scripts_forgotten(struct home *h)
 {
-	server_scripts_forgotten(h->server);
+	server_scripts_forgotten(h->at->server);
 }
 
 bool home_may_script(const struct home *h)
 {
-	return server_may_script(h->server);
+	return server_may_script(h->at->server);
 }
 
 void home_scripts_refused(struct home *h)
 {
-	server_scripts_refused(h->server);
+	server_scripts_refused(h->at->server);
 }
 
 void home_drop(struct home *h, const char *why)
 {
-	server_drop(h->server, why);
+	server_drop(h->at->server, why);
 }

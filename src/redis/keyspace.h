@@ -14,6 +14,7 @@
 #include "redis/server.h"
 
 struct keyspace;
+struct node;
 
 /* client_name is for the command connections. */
 struct keyspace *keyspace_new(struct redis_host *host, const char *client_name) MUST_CHECK;
@@ -41,12 +42,14 @@ struct home {
 
 	struct keyspace *keyspace;
 	struct list_node node;
-	struct server *server; /* NULL: not known */
-	bool is_up;            /* as on_up and on_down told it */
+	uint16_t slot;
+	struct node *at;  /* NULL: not known */
+	struct node *ask; /* the slot is being moved, and the key is there already */
+	bool is_up;       /* as on_up and on_down told it */
 };
 
 void home_join(struct keyspace *k, struct home *h);
-/* Allowed when it has not joined. Its requests must have been answered (keyspace_close()). */
+/* Its requests are answered with NULL. Allowed when it has not joined. */
 void home_leave(struct home *h);
 
 bool home_is_up(const struct home *h);
@@ -67,7 +70,21 @@ void home_scripts_forgotten(struct home *h);
 bool home_may_script(const struct home *h);
 void home_scripts_refused(struct home *h);
 
+/*
+ * The server answered this error about the key, or refused to serve it. What it says of the place
+ * of the key is obeyed: in a Cluster MOVED and ASK name another node, and CLUSTERDOWN and READONLY
+ * make doubtful what is known.
+ */
+void home_heard_error(struct home *h, enum redis_error class, struct slice text);
+
+/* Between two commands of one connection other than the server's: while the key is being moved to
+ * where that connection leads, each command has to be announced. */
+void home_announce(const struct home *h, struct conn *c);
+
 /* Drops the connection to its server and makes it anew. why is static text. */
 void home_drop(struct home *h, const char *why);
+
+/* Whether keys have to be in one slot to be used in one command. */
+bool keyspace_is_cluster(const struct keyspace *k);
 
 #endif

@@ -6,6 +6,13 @@
 /* XNACK FATAL sets the highest count there is: more than fits, and runs are counted on from it. */
 enum { DELIVERIES_MAX = INT32_MAX };
 
+void reply_ignored(void *owner, void *request, const struct reply *reply)
+{
+	(void)owner;
+	(void)request;
+	(void)reply;
+}
+
 int64_t reply_integer(const struct reply *r)
 {
 	return r && r->type == REPLY_INTEGER ? r->integer : 0;
@@ -89,6 +96,8 @@ static const struct {
 	/* 6.2: AUTH with a password where none is set, or a wrong one. */
 	{ "ERR AUTH", REDIS_AUTH },
 	{ "ERR invalid password", REDIS_AUTH },
+	/* 7.0: an ACL refuses a command or a key within a script. */
+	{ "ERR The user executing the script can't", REDIS_AUTH },
 	/* XGROUP CREATE without MKSTREAM, and most group commands, where the key is missing. */
 	{ "ERR The XGROUP subcommand requires the key to exist", REDIS_NOGROUP },
 	{ "ERR no such key", REDIS_NOGROUP },

@@ -59,6 +59,9 @@ static inline struct slice reply_text(const struct reply *r)
 	return (struct slice){ "", 0 };
 }
 
+/* Takes the reply to a command whose answer does not matter (reply_fn of redis/conn.h). */
+void reply_ignored(void *owner, void *request, const struct reply *reply);
+
 int64_t reply_integer(const struct reply *r);
 bool reply_is_status(const struct reply *r, const char *word);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "redis/reply.h"
 
 enum { FIRST_CAP = 8 };
 
@@ -45,13 +46,6 @@ struct waiting_command waiting_pop(struct waiting *w)
 	return c;
 }
 
-static void thrown_away(void *owner, void *request, const struct reply *reply)
-{
-	(void)owner;
-	(void)request;
-	(void)reply;
-}
-
 void waiting_abandon(struct waiting *w, const void *owner)
 {
 	/* A callback may append commands of its own: those are not abandoned. */
@@ -63,7 +57,7 @@ void waiting_abandon(struct waiting *w, const void *owner)
 
 		if (c->owner != owner)
 			continue;
-		c->on_reply = thrown_away;
+		c->on_reply = reply_ignored;
 		c->owner = c->request = NULL;
 		abandoned.on_reply(abandoned.owner, abandoned.request, NULL);
 	}

@@ -35,6 +35,7 @@ default_ca = here
 [here]
 database = {folder}/index
 new_certs_dir = {folder}
+serial = {folder}/serial
 default_md = sha256
 policy = any
 copy_extensions = copy
@@ -75,7 +76,7 @@ class Authority:
 
     def issue(self, name, names, dates=NOW_ON):
         self._request(name, "-out", self.path(name + ".csr"), "-addext", "subjectAltName=" + names)
-        openssl("ca", "-batch", "-notext", "-rand_serial", "-config", self.path("ca.conf"),
+        openssl("ca", "-batch", "-notext", "-create_serial", "-config", self.path("ca.conf"),
                 "-cert", self.pair.cert, "-keyfile", self.pair.key, "-in", self.path(name + ".csr"),
                 "-out", self.path(name + ".crt"), "-startdate", dates[0], "-enddate", dates[1])
         return Pair(self.path(name + ".crt"), self.path(name + ".key"))

@@ -18,6 +18,7 @@ import types
 import unittest
 
 import resp
+from certificates import Tls
 from servers import Daemon, Redis, processes_marked, wait_until
 from settings import merged, yaml
 
@@ -63,6 +64,7 @@ class Case(unittest.TestCase):
 
     redis_options = ()
     redis_tcp = False
+    redis_tls = None  # whether the server asks for certificates of clients: "no", "optional", "yes"
 
     def __init__(self, name="runTest"):
         super().__init__(name)
@@ -83,9 +85,15 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="sluiced-")
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
-        self.daemons = []
-        self.redis = Redis(self.dir, self.redis_options, self.redis_tcp)
+        self.daemons, self.redis = [], None
         self.addCleanup(self._leave_nothing)
+        self.start_servers()
+
+    def start_servers(self):
+        """Sets self.redis, which is killed at the end. A test of several servers starts them here,
+        and has them stopped."""
+        tls = Tls(clients=self.redis_tls) if self.redis_tls else None
+        self.redis = Redis(self.dir, self.redis_options, self.redis_tcp, tls)
         self.redis.start().wait_ready()
 
     def _leave_nothing(self):
@@ -96,7 +104,8 @@ class Case(unittest.TestCase):
             wait_until(lambda: not processes_marked(self.dir), 5, "the handlers to be gone")
         finally:
             self.kill_handlers()
-            self.redis.kill()
+            if self.redis:
+                self.redis.kill()
 
     def kill_handlers(self):
         """Ends whatever handlers of this test are left; for tests that leave some on purpose."""
@@ -148,8 +157,8 @@ class Case(unittest.TestCase):
 
     def config(self, consumers, name="one", redis=None, daemon=None):
         return yaml({
-            "redis": merged({"url": self.redis.unix_url, "reconnect.initial": "50ms",
-                             "reconnect.max": "200ms"}, redis),
+            "redis": merged({"url": self.redis and self.redis.unix_url,
+                             "reconnect.initial": "50ms", "reconnect.max": "200ms"}, redis),
             "daemon": merged({"runtime_dir": self.path("run." + name), "drain_timeout": "5s",
                               "log.format": "json", "log.level": "debug"}, daemon),
             "consumers": consumers,
@@ -250,6 +259,8 @@ class Case(unittest.TestCase):
         out.flush()
 
     def _dump_redis(self):
+        if not self.redis:
+            return
         try:
             with_keys = self.redis.connect()
             for key in sorted(with_keys.call("KEYS", "*"))[:10]:

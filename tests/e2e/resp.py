@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A Redis client for tests: RESP2 over a unix or TCP socket, bytes in, bytes out."""
 
+import select
 import socket
+import ssl
 
 
 class ReplyError(Exception):
@@ -34,6 +36,15 @@ class Connection:
     def close(self):
         self.stream.close()
         self.socket.close()
+
+    def is_cut(self):
+        """The server has closed it; seen only where there is no TLS, and when no reply is due."""
+        if isinstance(self.socket, ssl.SSLSocket) or not select.select([self.socket], [], [], 0)[0]:
+            return False
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
     def send(self, *args):
         self.socket.sendall(encode(args))

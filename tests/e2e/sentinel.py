@@ -67,12 +67,21 @@ class ConfiguredServer(Redis):
     def arguments(self):
         return [self.write_settings(self.settings), *super().arguments()]
 
-    def is_role(self, role):
-        """"master" or "slave"; False when it does not answer at all."""
+    def call(self, *args):
+        """By a new connection when the old one was cut: the sentinels do it to the clients of a
+        server whose role they change."""
+        if self.connection.is_cut():
+            self.connection.close()
+            self.connection = self.connect()
+        return super().call(*args)
+
+    def replication(self):
+        """INFO replication; empty when it does not answer, or cuts the connection just now."""
         try:
-            return self.call("ROLE")[0] == role.encode()
+            lines = self.call("INFO", "replication").decode().splitlines()
         except (OSError, resp.ReplyError):
-            return False
+            return {}
+        return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 class Sentinel(ConfiguredServer):
@@ -127,20 +136,25 @@ class SentinelSet:
                 *account_settings(self.login, "sentinel auth-user " + name, "sentinel auth-pass " + name)]
 
     def start(self):
-        for server in self.servers + self.sentinels:
+        for server in self.servers:
             server.start()
+        for server in self.servers:
+            server.wait_ready()
+        # A sentinel looks for replicas when it starts, and then every 10 s only.
+        wait_until(lambda: self._online() == len(self.servers) - 1, 20, "the replicas to be online")
+        for sentinel in self.sentinels:
+            sentinel.start()
         return self
 
     def ready(self):
-        for server in self.servers + self.sentinels:
-            server.wait_ready()
-        wait_until(lambda: self._online() == len(self.servers) - 1, 20, "the replicas to be online")
+        for sentinel in self.sentinels:
+            sentinel.wait_ready()
         wait_until(self._all_known, 20, "the sentinels to know each other and the replicas")
         return self
 
     def _online(self):
-        info = self.servers[0].call("INFO", "replication").decode()
-        return sum("state=online" in line for line in info.splitlines())
+        state = self.servers[0].replication()
+        return sum("state=online" in value for value in state.values())
 
     def _all_known(self):
         for sentinel in self.sentinels:
@@ -166,7 +180,7 @@ class SentinelSet:
 
     def _named(self):
         """What the living sentinels say."""
-        living = [sentinel for sentinel in self.sentinels if sentinel.is_running()]
+        living = [sentinel for sentinel in self.sentinels if sentinel.is_answering()]
         return [sentinel.named_primary(self.name) for sentinel in living]
 
     def primary(self):
@@ -178,7 +192,7 @@ class SentinelSet:
 
     def replicas(self):
         primary = self.primary()
-        return [server for server in self.servers if server is not primary and server.is_running()]
+        return [server for server in self.servers if server is not primary and server.is_answering()]
 
     def kill_primary(self):
         old = self.primary()
@@ -197,14 +211,15 @@ class SentinelSet:
             if len(named) != 1 or None in named:
                 return None
             server = self.server_at(named.pop())
-            return server if server is not old and server.is_role("master") else None
+            is_new = server is not old and server.replication().get("role") == "master"
+            return server if is_new else None
         return wait_until(agreed, seconds, "a new primary")
 
     def wait_replica(self, server, seconds=30):
         """Until the sentinels have made a replica of it, and it is in step."""
         def in_step():
-            info = server.call("INFO", "replication").decode()
-            return "role:slave" in info and "master_link_status:up" in info
+            state = server.replication()
+            return state.get("role") == "slave" and state.get("master_link_status") == "up"
         wait_until(in_step, seconds, "the old primary to be a replica")
 
     def failover(self):

@@ -14,7 +14,7 @@ import resp
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLAVOUR = os.environ.get("FLAVOUR", "release")
-SLUICED = os.path.join(ROOT, "build", FLAVOUR, "sluiced")
+SLUICED = os.environ.get("SLUICED") or os.path.join(ROOT, "build", FLAVOUR, "sluiced")
 MARK = "E2E_MARK"
 # Any server that is called as redis-server is: every test runs against it.
 REDIS_SERVER = os.environ.get("E2E_SERVER", "redis-server")
@@ -88,7 +88,7 @@ class Redis:
         self.tls_port = free_port() if tls else 0
         self.options = list(options)
         self.auth = ()
-        self.process = None
+        self.process, self.is_frozen = None, False
         self.connection = None
 
     def arguments(self):
@@ -125,6 +125,9 @@ class Redis:
     def is_running(self):
         return self.process is not None and self.process.poll() is None
 
+    def is_answering(self):
+        return self.is_running() and not self.is_frozen
+
     def connect(self):
         """A connection of one's own, by the unix socket."""
         return self._signed_in(resp.Connection(self.path))
@@ -150,9 +153,11 @@ class Redis:
         self.call("CONFIG", "SET", "tls-cert-file", pair.cert, "tls-key-file", pair.key)
 
     def freeze(self):
+        self.is_frozen = True
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self):
+        self.is_frozen = False
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
@@ -162,7 +167,7 @@ class Redis:
             self.connection.close()
         self.process.kill()
         self.process.wait()
-        self.process = None
+        self.process, self.is_frozen = None, False
 
     @property
     def log_path(self):
