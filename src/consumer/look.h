@@ -40,4 +40,7 @@ struct look_claim {
 void look_claim(struct stream *s, const struct look_claim *claim, reply_fn *on_reply,
     void *request);
 
+/* An on_reply for whom it is enough that an error is reported. */
+void look_claim_told(void *owner, void *request, const struct reply *r);
+
 #endif

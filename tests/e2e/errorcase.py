@@ -4,6 +4,8 @@
 "bad" reads stream s, "good" reads stream t. Between them and Redis stands a FakeRedis.
 """
 
+import threading
+
 from fakeredis import FakeRedis
 from harness import Case
 from servers import stays_true, wait_until
@@ -29,11 +31,11 @@ TEMPORARY = {
     "moved": "MOVED 15891 127.0.0.1:7001",
     "ask": "ASK 15891 127.0.0.1:7001",
     "crossslot": "CROSSSLOT Keys in request don't hash to the same slot",
-    "readonly": "READONLY You can't write against a read only replica.",
     "unknown_command": "ERR unknown command 'SOMETHING', with args beginning with: 's' 'g' ",
     "syntax_error": "ERR syntax error",
     "unheard_of": "FROBNICATED by a server of the future",
 }
+NO_PRIMARY = {"readonly": "READONLY You can't write against a read only replica."}
 NEEDS_PERSON = {
     "noauth": "NOAUTH Authentication required.",
     "wrongtype": "WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -78,6 +80,14 @@ class ErrorCase(Case):
         entry = self.add("t")
         self.wait_run(entry)
         self.wait_settled("t")
+
+    def trickle(self):
+        """An entry every now and then, until the test is over."""
+        over = threading.Event()
+        thread = threading.Thread(target=lambda: [self.add() for _ in iter(lambda: over.wait(0.05), True)])
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
 
     def refuse_scripts(self, text, key="s"):
         return [self.fake.refuse(word, text, key=key) for word in SCRIPTS]

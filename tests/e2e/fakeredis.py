@@ -20,19 +20,22 @@ def error(text):
 
 
 class Rule:
-    """What becomes of the commands that it fits, from the (skip + 1)-th on, so many times."""
+    """What becomes of the commands that it fits, from the (skip + 1)-th on, so many times.
 
-    def __init__(self, command, change, before, key=None, skip=0, times=None):
+    It fits a command that begins with these words and has the key, or all of the keys, among them.
+    """
+
+    def __init__(self, command, change, before, key=(), skip=0, times=None):
         self.words = [word.upper().encode() for word in command.split()]
         self.change = change  # the new answer, for the old one (None: the server was not asked)
         self.before = before  # the server is not asked at all
-        self.key = key and key.encode()
+        self.keys = [word.encode() for word in ((key,) if isinstance(key, str) else key)]
         self.skip, self.times = skip, times
         self.hits = []  # when it was applied
 
     def fits(self, words):
         begin = [word.upper() for word in words[:len(self.words)]]
-        if begin != self.words or (self.key and self.key not in words):
+        if begin != self.words or any(key not in words for key in self.keys):
             return False
         if self.skip:
             self.skip -= 1
@@ -142,6 +145,7 @@ class FakeRedis:
         self.path, self.server_path = path, server_path
         self.lock = threading.Lock()
         self.rules, self.links, self.seen = [], [], []
+        self.over = threading.Event()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(64)
@@ -163,6 +167,7 @@ class FakeRedis:
                 near.close()
 
     def close(self):
+        self.over.set()
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for link in self.links:
@@ -188,6 +193,15 @@ class FakeRedis:
         """The server does it, and the daemon is told change(answer), bytes for bytes."""
         return self._add(Rule(command, change, False, **which))
 
+    def silence_until(self, command, seconds, begin, answer, **which):
+        """An answer that begins so is not passed on; so much later comes the other one instead."""
+        def change(old):
+            if not old.startswith(begin):
+                return old
+            self.over.wait(seconds)
+            return answer
+        return self.translate(command, change, **which)
+
     def lift(self, *rules):
         with self.lock:
             self.rules = [rule for rule in self.rules if rule not in rules]
@@ -199,7 +213,7 @@ class FakeRedis:
             self.seen.append(words)
             return next((rule for rule in self.rules if rule.fits(words)), None)
 
-    def count(self, command, key=None):
+    def count(self, command, key=()):
         """How many such commands have come so far."""
         probe = Rule(command, None, False, key)
         with self.lock:

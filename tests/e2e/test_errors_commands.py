@@ -6,7 +6,7 @@ Nothing is acknowledged or lost by an error, nothing is run twice because of one
 that met it is the only one that notices.
 """
 
-from errorcase import FAILS_ONCE, NEEDS_PERSON, RECORD, TEMPORARY, ErrorCase, for_each
+from errorcase import FAILS_ONCE, NEEDS_PERSON, NO_PRIMARY, RECORD, TEMPORARY, ErrorCase, for_each
 from harness import main, record_fields
 from servers import wait_until
 
@@ -16,11 +16,12 @@ UNBLOCKED = {
 }
 
 
-@for_each({**TEMPORARY, **UNBLOCKED})
+@for_each({**TEMPORARY, **NO_PRIMARY, **UNBLOCKED})
 class Read(ErrorCase):
     def check(self, text):
         daemon = self.start_idle_pair()
         rule = self.fake.refuse("XREADGROUP", text, key="s")
+        self.wait_hits([rule], 1)
         entry = self.add()
         self.assert_is_refused(daemon, [rule], text)
         self.assertEqual((self.runs(entry), self.pending()), ([], {}))
@@ -35,6 +36,7 @@ class ReadNeedsPerson(ErrorCase):
     def check(self, text):
         daemon = self.start_idle_pair()
         rule = self.fake.refuse("XREADGROUP", text, key="s")
+        self.wait_hits([rule], 1)
         entry = self.add()
         self.assertEqual(self.assert_told(daemon, "XREADGROUP", text)["level"], "error")
         self.assert_patient([rule], seconds=2, most=1)
@@ -44,7 +46,7 @@ class ReadNeedsPerson(ErrorCase):
         self.assertEqual(self.runs(entry), [1])
 
 
-@for_each({**TEMPORARY, **NEEDS_PERSON})
+@for_each({**TEMPORARY, **NO_PRIMARY, **NEEDS_PERSON})
 class Acknowledge(ErrorCase):
     def check(self, text):
         daemon = self.start_idle_pair()
@@ -100,7 +102,7 @@ class Claim(ErrorCase):
         self.assertEqual(self.runs(entry), [2])
 
 
-@for_each({name: TEMPORARY[name] for name in ("busy", "noreplicas", "readonly", "unknown_command")})
+@for_each({name: TEMPORARY[name] for name in ("busy", "noreplicas", "unknown_command")})
 class Renew(ErrorCase):
     def check(self, text):
         daemon = self.start_idle_pair(RECORD + "if 'bad' in entry['fields']: gate('go')\n",
@@ -116,7 +118,7 @@ class Renew(ErrorCase):
         self.assertEqual(self.runs(entry), [1])
 
 
-@for_each({name: TEMPORARY[name] for name in ("busy", "noreplicas", "readonly", "unknown_command")})
+@for_each({name: TEMPORARY[name] for name in ("busy", "noreplicas", "unknown_command")})
 class Release(ErrorCase):
     """The daemon leaves in its time, and what could not be given back stays pending."""
 

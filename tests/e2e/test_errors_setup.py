@@ -38,14 +38,6 @@ class CreateGroup(SetupCase):
         daemon = self.check_refused_at_start("XGROUP CREATE", "XGROUP CREATE", text)
         self.assertEqual(len(daemon.events("group_created", stream="s")), 1)
 
-    def test_made_by_another_in_the_same_moment(self):
-        daemon = self.start_pair(**{"redis": {"url": self.fake.url}})
-        self.wait_group()
-        self.redis.call("XGROUP", "DESTROY", "s", "g")
-        daemon.wait_for_event("group_recreated")
-        self.add()
-        self.wait_settled()
-
 
 class BusyGroup(ErrorCase):
     def test_made_by_another_in_the_same_moment(self):
@@ -56,7 +48,11 @@ class BusyGroup(ErrorCase):
         self.assertEqual(self.runs(entry), [1])
 
 
-@for_each({**TEMPORARY})
+NO_STREAM_INFO = {"unknown_command": TEMPORARY["unknown_command"],
+                  "noperm": "NOPERM this user has no permissions to run the 'xinfo|stream' command"}
+
+
+@for_each({name: text for name, text in TEMPORARY.items() if not text.startswith("ERR")})
 class Recreate(ErrorCase):
     """While it is not known whether the stream is a new one, nothing is made that would repeat it."""
 
@@ -75,33 +71,62 @@ class Recreate(ErrorCase):
         self.assertEqual((self.runs(before), self.runs(after)), ([1], [1]))
 
 
-@for_each({name: TEMPORARY[name] for name in ("busy", "clusterdown", "masterdown", "unheard_of")})
+@for_each(NO_STREAM_INFO)
+class RecreateUnseen(ErrorCase):
+    """Who will never be told repeats everything rather than lose something."""
+
+    def check(self, text):
+        daemon = self.start_idle_pair()
+        ids = self.add_many(2)
+        self.wait_settled()
+        self.fake.refuse("XINFO STREAM", text, key="s")
+        self.redis.call("XGROUP", "DESTROY", "s", "g")
+        self.assert_told(daemon, "XINFO STREAM", text)
+        daemon.wait_for_event("group_recreated", stream="s")
+        self.wait_settled()
+        self.assertEqual([self.runs(entry) for entry in ids], [[1, 1], [1, 1]])
+
+
+@for_each({name: TEMPORARY[name] for name in ("busy", "clusterdown", "masterdown", "oom")})
 class NameCheck(ErrorCase):
     """An error is no proof that nobody else works under the name."""
 
     def check(self, text):
         self.start(self.python(RECORD), name="first")
-        self.wait_group()
+        self.trickle()
+        self.wait_records(3)
         rule = self.fake.refuse("XINFO CONSUMERS", text, times=3, key="s")
         second = self.start_pair(name="second")
         self.wait_hits([rule], 3)
         second.wait_for_event("name_in_use", stream="s")
 
 
+@for_each({name: TEMPORARY[name] for name in ("unknown_command", "unheard_of")})
+class NameUnseen(ErrorCase):
+    """Where the server will never say who else works under the name, the stream is read."""
+
+    def check(self, text):
+        self.fake.refuse("XINFO CONSUMERS", text, key="s")
+        daemon = self.start_pair()
+        self.assert_told(daemon, "XINFO CONSUMERS", text)
+        self.add()
+        self.wait_settled()
+
+
 @for_each({name: TEMPORARY[name] for name in ("busy", "clusterdown", "noreplicas", "unheard_of")})
 class OwnPending(ErrorCase):
-    """Our own entries are still found, before anything new is read."""
+    """Our own entries are still found."""
 
     def check(self, text):
         entry = self.add()
         self.abandon(consumer="me")
         later = self.add()
-        rule = self.fake.refuse("XPENDING", text, key="me", times=2)
+        rule = self.fake.refuse("XPENDING", text, key=("s", "me"), times=2)
         daemon = self.start_pair()
         self.wait_hits([rule], 2)
         self.assert_told(daemon, "XPENDING", text)
         self.wait_settled()
-        self.assertEqual([r["id"] for r in self.records()], [later, entry][::-1])
+        self.assertEqual((self.runs(entry), self.runs(later)), ([2], [1]))
 
 
 class WithoutScripts(ErrorCase):

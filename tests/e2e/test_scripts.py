@@ -121,6 +121,9 @@ class Prelude(ScriptCase):
 
 
 class Begin(ScriptCase):
+    def begin(self, *ids_and_runs, bytes_max=1 << 20):
+        return self.eval("begin", bytes_max, *ids_and_runs)
+
     def test_every_answer(self):
         ids = self.fill(["1-1", "2-1", "3-1", "4-1", "5-1", "6-1"])
         self.give("2-1", "other", 77, 4)
@@ -129,7 +132,7 @@ class Begin(ScriptCase):
         self.redis.call("XTRIM", "s", "MINID", "2-1")
         self.give("5-1", "me", 5000, 3)
         args = [part for entry_id in ids + ["9-9"] for part in (entry_id, 4)]
-        answers = self.eval("begin", *args)
+        answers = self.begin(*args)
         self.assertEqual(answers, [
             ["gone"], ["other"], ["none"], ["gone"],
             ["ok", ["k", "5-1", "k", "\0\r\n"]], ["ok", ["k", "6-1", "k", "\0\r\n"]], ["none"]])
@@ -142,29 +145,37 @@ class Begin(ScriptCase):
     def test_the_run_is_written_as_given(self):
         self.fill(["1-1"])
         for run in (1, 2, 7, 3, 2 ** 31):
-            self.eval("begin", "1-1", run)
+            self.begin("1-1", run)
             self.assert_pending("1-1", "me", run)
 
     def test_large_ids(self):
         ids = self.fill(["%d-0" % (HUGE - 1), "%d-%d" % (HUGE - 1, HUGE), "%d-%d" % (HUGE, HUGE)])
         self.redis.call("XDEL", "s", ids[1])
-        self.assertEqual([a[0] for a in self.eval("begin", ids[0], 2, ids[1], 2, ids[2], 2)],
+        self.assertEqual([a[0] for a in self.begin(ids[0], 2, ids[1], 2, ids[2], 2)],
                          ["ok", "gone", "ok"])
 
     def test_no_group_and_no_stream(self):
         self.fill(["1-1"])
         self.redis.call("XGROUP", "DESTROY", "s", "g")
-        self.assert_error("^NOGROUP", "begin", "1-1", 1)
+        self.assert_error("^NOGROUP", "begin", 1000, "1-1", 1)
         self.redis.call("DEL", "s")
-        self.assert_error("^NOGROUP", "begin", "1-1", 1)
+        self.assert_error("^NOGROUP", "begin", 1000, "1-1", 1)
         self.redis.call("SET", "s", "no stream")
-        self.assert_error("^WRONGTYPE", "begin", "1-1", 1)
+        self.assert_error("^WRONGTYPE", "begin", 1000, "1-1", 1)
 
     def test_a_wide_entry(self):
         fields = ["f%d" % n for n in range(20000)]
         entry_id = self.redis.call("XADD", "s", "*", *fields).decode()
         self.deliver()
-        self.assertEqual(self.eval("begin", entry_id, 2), [["ok", fields]])
+        self.assertEqual(self.begin(entry_id, 2), [["ok", fields]])
+
+    def test_what_is_too_large_is_not_begun(self):
+        ids = [self.redis.call("XADD", "s", "*", "k", "v" * size, "", "l").decode() for size in (7, 8, 9)]
+        self.deliver()
+        answers = self.begin(ids[0], 5, ids[1], 5, ids[2], 5, bytes_max=10)
+        self.assertEqual(answers, [["ok", ["k", "v" * 7, "", "l"]], ["ok", ["k", "v" * 8, "", "l"]], ["big", 11]])
+        self.assert_pending(ids[1], "me", 5)
+        self.assert_pending(ids[2], "me", 1)
 
 
 class Renew(ScriptCase):
@@ -401,7 +412,7 @@ class Claim(ScriptCase):
     def test_a_run(self):
         ids = self.fill("%d-1" % n for n in range(1, 20))
         self.stale(ids)
-        self.assertEqual(self.claim(self.page()), [ids, [], ""])
+        self.assertEqual(self.claim(self.page()), [ids, [], "", []])
         for entry_id in ids:
             self.assert_pending(entry_id, "me", 3)
 
@@ -409,7 +420,7 @@ class Claim(ScriptCase):
         ids = self.fill("%d-1" % n for n in range(1, 40))
         stale = ids[2:5] + ids[9:10] + ids[20:30] + ids[-1:]
         self.stale(stale)
-        self.assertEqual(self.claim(self.page()), [stale, [], ""])
+        self.assertEqual(self.claim(self.page()), [stale, [], "", []])
         for entry_id in ids:
             self.assert_pending(entry_id, "me", 3 if entry_id in stale else 1)
 
@@ -430,7 +441,7 @@ class Claim(ScriptCase):
         self.give(ids[5], "other", 0, 4)
         self.give(ids[8], "ghost", 0, 4)
         claimed = [ids[1], ids[2], ids[4], ids[6], ids[7]]
-        self.assertEqual(self.claim(page), [claimed, [], ""])
+        self.assertEqual(self.claim(page), [claimed, [], "", []])
         self.assert_pending(ids[5], "other", 4)
         self.assert_pending(ids[8], "ghost", 4)
 
@@ -441,7 +452,7 @@ class Claim(ScriptCase):
         page = self.page()
         self.give(ids[1], "ghost", 0, 3)
         self.redis.call("XDEL", "s", ids[1])
-        self.assertEqual(self.claim(page), [[ids[0], *ids[2:]], [], ""])
+        self.assertEqual(self.claim(page), [[ids[0], *ids[2:]], [], "", []])
         self.assert_pending(ids[1], "ghost", 3)
         self.assertEqual(self.dead("dead"), [])
 
@@ -451,7 +462,7 @@ class Claim(ScriptCase):
         self.stale(ids)
         page = self.page()
         self.stale(ids[1:2], "other", 4)
-        self.assertEqual(self.claim(page), [[ids[0], *ids[2:]], [], ""])
+        self.assertEqual(self.claim(page), [[ids[0], *ids[2:]], [], "", []])
         self.assert_pending(ids[1], "other", 4, 99999, self.LEASE)
 
     def test_most_of_a_run_changed(self):
@@ -461,7 +472,7 @@ class Claim(ScriptCase):
         page = self.page()
         for entry_id in ids[1:-1]:
             self.give(entry_id, "ghost")
-        self.assertEqual(self.claim(page), [[ids[0], ids[-1]], [], ""])
+        self.assertEqual(self.claim(page), [[ids[0], ids[-1]], [], "", []])
 
     def check_record(self, record, entry_id, attempts):
         flat = [part.decode() for pair in record for part in pair]
@@ -476,7 +487,7 @@ class Claim(ScriptCase):
         self.redis.call("XDEL", "s", ids[4], ids[5], ids[8])
         gone = [ids[0], ids[1], ids[4], ids[5], ids[8]]
         there = [ids[2], ids[3], ids[6], ids[7]]
-        self.assertEqual(self.claim(self.page()), [there, gone, ""])
+        self.assertEqual(self.claim(self.page()), [there, gone, "", []])
         for record, entry_id in zip(self.dead("dead"), gone):
             self.check_record(record, entry_id, 6)
         self.assertEqual(set(self.pending()), set(there))
@@ -485,7 +496,7 @@ class Claim(ScriptCase):
         ids = self.fill(["1-1", "2-1", "%d-%d" % (HUGE, HUGE)])
         self.stale(ids)
         self.redis.call("XDEL", "s", *ids)
-        self.assertEqual(self.claim(self.page()), [[], ids, ""])
+        self.assertEqual(self.claim(self.page()), [[], ids, "", []])
         self.assertEqual(len(self.dead("dead")), 3)
 
     def test_refused_records_stay_pending(self):
@@ -493,7 +504,7 @@ class Claim(ScriptCase):
         self.stale(ids)
         self.redis.call("XDEL", "s", ids[0], ids[2])
         self.refuse_records()
-        claimed, trimmed, refused = self.claim(self.page())
+        claimed, trimmed, refused, _ = self.claim(self.page())
         self.assertEqual((claimed, trimmed), ([ids[1], ids[3], ids[4]], []))
         self.assertRegex(refused, "^WRONGTYPE ")
         for entry_id in (ids[0], ids[2]):
@@ -504,16 +515,25 @@ class Claim(ScriptCase):
         self.stale(ids)
         self.redis.call("XDEL", "s", ids[0])
         self.out_of_memory()
-        claimed, trimmed, refused = self.claim(self.page())
+        claimed, trimmed, refused, _ = self.claim(self.page())
         self.assertEqual((claimed, trimmed), (ids[1:], []))
         self.assertRegex(refused, "^OOM ")
         self.assert_pending(ids[0], "ghost", 3, 99999, self.LEASE)
+
+    def test_without_data_to_be_recorded_elsewhere(self):
+        """The dead-letter stream is in another slot: what is gone is told and stays as it is."""
+        ids = self.fill(["1-1", "2-1"])
+        self.stale(ids)
+        self.redis.call("XDEL", "s", ids[0])
+        answer = self.eval("claim", self.LEASE, 0, 0, ID_AT, ATTEMPTS_AT, *self.page(), keys=("s",))
+        self.assertEqual(answer, [[ids[1]], [], "", [ids[0]]])
+        self.assert_pending(ids[0], "ghost", 3)
 
     def test_without_a_dead_letter_stream(self):
         ids = self.fill(["1-1", "2-1"])
         self.stale(ids)
         self.redis.call("XDEL", "s", "1-1")
-        self.assertEqual(self.claim(self.page(), keys=("s",)), [["2-1"], ["1-1"], ""])
+        self.assertEqual(self.claim(self.page(), keys=("s",)), [["2-1"], ["1-1"], "", []])
         self.assertEqual(set(self.pending()), {"2-1"})
         self.assertEqual(text(self.redis.call("KEYS", "*")), ["s"])
 
@@ -521,7 +541,7 @@ class Claim(ScriptCase):
         ids = self.fill("%d-1" % n for n in range(1, 400))
         self.stale(ids)
         self.redis.call("XDEL", "s", *ids)
-        self.assertEqual(self.claim(self.page(), maxlen=20), [[], ids, ""])
+        self.assertEqual(self.claim(self.page(), maxlen=20), [[], ids, "", []])
         self.assertTrue(20 <= self.redis.call("XLEN", "dead") < 250)
 
     def test_no_group(self):
@@ -562,7 +582,7 @@ class Claim(ScriptCase):
         takeable = [i for i in ids if before[i] == "s" and after[i] in ".d"]
         claimed = [i for i in takeable if i in there]
         trimmed = [i for i in takeable if i not in there]
-        self.assertEqual(self.claim(page), [claimed, trimmed, ""])
+        self.assertEqual(self.claim(page), [claimed, trimmed, "", []])
         now = self.pending()
         self.assertEqual(set(now), set(pending) - set(trimmed))
         for entry_id in claimed:
