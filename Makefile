@@ -2,12 +2,15 @@
 # `make help` lists the targets.
 #
 # Of the user's: CC CPPFLAGS CFLAGS LDFLAGS LDLIBS, FLAVOUR=release|debug|asan, V=1 shows the commands,
-# CI=true makes warnings errors, K=WORD runs only the tests whose name holds WORD.
+# CI=true makes warnings errors, K=WORD runs only the tests whose name holds WORD, TLS=no builds without
+# OpenSSL, and TLS=yes fails where it is missing.
 
 FLAVOUR ?= release
 BUILD   := build/$(FLAVOUR)
 VERSION := $(shell cat VERSION)
-PKGS    := yaml-0.1 hiredis
+OPENSSL := openssl >= 1.1.1
+TLS     ?= $(if $(shell pkg-config --exists '$(OPENSSL)' && echo yes),yes,no)
+PKGS    := yaml-0.1 hiredis libmicrohttpd $(if $(filter yes,$(TLS)),'$(OPENSSL)')
 CC      ?= cc
 CLANG   ?= clang
 INSTALL ?= install
@@ -38,7 +41,7 @@ EV_CFLAGS := $(shell pkg-config --cflags libev 2>/dev/null)
 EV_LIBS   := $(or $(shell pkg-config --libs libev 2>/dev/null),-lev)
 
 # What the build needs comes first, so that the user's flags, which are never changed, win.
-all_cppflags = -D_GNU_SOURCE -DSLUICED_VERSION='"$(VERSION)"' -Isrc -Itests -I$(BUILD)/gen $(FORTIFY) \
+all_cppflags = -D_GNU_SOURCE -DSLUICED_VERSION='"$(VERSION)"' -DSLUICED_HAVE_TLS=$(if $(filter yes,$(TLS)),1,0) -Isrc -Itests -I$(BUILD)/gen $(FORTIFY) \
                $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(EV_CFLAGS) $(CPPFLAGS)
 all_cflags   = -std=gnu11 $(OPT_$(FLAVOUR)) $(WARN) $(if $(filter-out analyze,$(if $(CI),$(FLAVOUR))),-Werror) -fstack-protector-strong \
                -fPIE -fno-strict-aliasing -pthread $(CFLAGS)
@@ -62,7 +65,9 @@ UNDER_control  := control core loop base
 UNDER_consumer := consumer config redis handler control core loop base
 UNDER_daemon   := daemon $(UNDER_consumer)
 
-sources  = $(filter-out src/daemon/main.c,$(wildcard src/$(1)/*.c))
+NOT_BUILT := src/daemon/main.c \
+             $(if $(filter yes,$(TLS)),src/redis/tls_none.c,src/redis/tls.c src/redis/tls_context.c src/redis/tls_why.c)
+sources  = $(filter-out $(NOT_BUILT),$(wildcard src/$(1)/*.c))
 objects  = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
 archives = $(foreach f,$(UNDER_$(1)),$(if $(call sources,$(f)),$(BUILD)/$(f).a))
 # tests/KIND/FOLDER/test_*.c and helper_*.c are programs; any other file there is linked to each test.
@@ -73,7 +78,8 @@ support  = $(patsubst tests/%.c,$(BUILD)/obj/tests/%.o,$(filter-out \
 UNIT      := $(call programs,tests/unit/*/test_*.c)
 COMPONENT := $(call programs,tests/component/*/test_*.c tests/component/*/helper_*.c)
 FUZZ      := $(filter-out %/replay,$(call programs,tests/fuzz/*.c))
-HEADERS   := $(patsubst src/%.h,$(BUILD)/headers/%.ok,$(wildcard src/*/*.h))
+HEADERS   := $(patsubst src/%.h,$(BUILD)/headers/%.ok,$(filter-out \
+              $(filter-out src/redis/tls.h,$(NOT_BUILT:.c=.h)),$(wildcard src/*/*.h)))
 REDIS_LINK := build/tools/redis-server
 RUN       := PATH="$(CURDIR)/build/tools:$$PATH" $(PYTHON) tests/run --build $(BUILD) $(if $(K),-k $(K))
 
@@ -135,7 +141,7 @@ $(call objects,redis): $(patsubst src/%.lua,$(BUILD)/gen/%.lua.inc,$(wildcard sr
 # --- tests ---------------------------------------------------------------------------------------
 
 check: all layers headers $(UNIT) $(COMPONENT) fuzz-programs $(REDIS_LINK)	## build and run every test
-	$(Q)$(RUN) --fuzz-build build/asan tools unit component fuzz docs e2e examples crash
+	$(Q)$(RUN) --fuzz-build build/asan tools unit component fuzz docs e2e lanes examples crash
 
 unit: $(UNIT)	## the tests of pure modules
 	$(Q)$(RUN) unit
@@ -146,9 +152,21 @@ component: $(COMPONENT) $(REDIS_LINK)	## the tests with a real loop and real pro
 e2e: all $(REDIS_LINK)	## the tests with a real Redis
 	$(Q)$(RUN) e2e
 
+.PHONY: lanes
+lanes: all $(REDIS_LINK)	## the core of e2e with other servers: LANES="redis-sid …", all without it (tests/servers/fetch)
+	$(Q)tests/servers/fetch $(LANES)
+	$(Q)test ! -e build/servers/hiredis-1.2/version || PKG_CONFIG_PATH=$(CURDIR)/build/servers/hiredis-1.2/pkgconfig \
+	$(MAKE) --no-print-directory BUILD=build/hiredis-1.2 all
+	$(Q)$(RUN) --lanes "$(LANES)" lanes
+
 crash: all $(REDIS_LINK)	## crash everything by a schedule: SEED=, SECONDS=60, DAEMONS=3 (docs/reliability.md)
 	$(Q)PATH="$(CURDIR)/build/tools:$$PATH" FLAVOUR=$(FLAVOUR) SLUICED=$(CURDIR)/$(BUILD)/sluiced $(PYTHON) -B tests/crash/run \
 	$(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(DAEMONS),--daemons $(DAEMONS))
+
+.PHONY: soak
+soak: all $(REDIS_LINK)	## memory and descriptors stay flat: SECONDS=300, ENTRIES= (docs/reliability.md)
+	$(Q)PATH="$(CURDIR)/build/tools:$$PATH" FLAVOUR=$(FLAVOUR) $(PYTHON) -B tests/soak/run \
+	$(if $(SECONDS),--seconds $(SECONDS)) $(if $(ENTRIES),--entries $(ENTRIES))
 
 asan:	## unit, component and e2e under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan asan-tests

@@ -25,3 +25,8 @@ uint64_t clock_wall_ms(void)
 {
 	return now_us(CLOCK_REALTIME) / 1000;
 }
+
+uint64_t clock_awake_us(void)
+{
+	return now_us(CLOCK_MONOTONIC);
+}

@@ -13,4 +13,7 @@ uint64_t clock_mono_ms(void);
 uint64_t clock_mono_us(void);
 uint64_t clock_wall_ms(void); /* since 1970 */
 
+/* CLOCK_MONOTONIC, by which service managers reckon: it stands still while the machine sleeps. */
+uint64_t clock_awake_us(void);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns the process-wide log: level, form and the bytes not yet written.
+ * Owns the process-wide log: level, form and the bytes not yet written: lines for standard error,
+ * and records for the journal, each behind its length.
  *
  * Standard error is shared with whoever started us, so O_NONBLOCK must not be set on it. Instead
  * poll() asks first and at most PIPE_BUF bytes are written at a time: a pipe that polls writable
@@ -9,6 +10,7 @@
  */
 #include "base/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -20,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/journal.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -37,28 +40,65 @@ static const char *const level_words[LOG_LEVELS] = {
 	[LEVEL_DEBUG] = "debug",
 };
 
-static const char *const event_words[LOG_EVENT_COUNT] = {
-#define X(name, word) [EVENT_##name] = word,
+/* syslog's numbers */
+static const char level_priorities[LOG_LEVELS] = {
+	[LEVEL_ERROR] = '3',
+	[LEVEL_WARNING] = '4',
+	[LEVEL_NOTICE] = '5',
+	[LEVEL_INFO] = '6',
+	[LEVEL_DEBUG] = '7',
+};
+
+static const struct {
+	const char *word, *message_id;
+} events[LOG_EVENT_COUNT] = {
+#define X(name, word, message_id) [EVENT_##name] = { word, message_id },
 	LOG_EVENTS(X)
 #undef X
 };
 
 static struct {
 	enum log_level level;
-	enum log_format format;
+	enum log_format format; /* never AUTO */
+	bool has_priorities;    /* lines of text begin with them */
 	const char *instance;
 	int fd;
-	struct buf pending;
+	struct journal journal;
+	struct buf lines, records;
 	uint64_t dropped_total, dropped_unsaid;
-} state = { .level = LEVEL_INFO, .format = LOG_FORMAT_TEXT, .instance = "default", .fd = 2 };
+} state = {
+	.level = LEVEL_INFO,
+	.format = LOG_FORMAT_TEXT,
+	.instance = "default",
+	.fd = 2,
+	.journal = { .fd = -1 },
+};
+
+/* 0 when records can be sent. Once open it stays open: the journal may come back. */
+static int open_journal(void)
+{
+	return state.journal.fd >= 0 ? 0 : journal_open(&state.journal);
+}
 
 void log_setup(const struct log_settings *s)
 {
+	bool on_journal_stream = journal_is_stream(s->fd);
+	enum log_format format = s->format;
+	int r = 0;
+
 	log_flush();
+	if (format == LOG_FORMAT_AUTO)
+		format = on_journal_stream ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
+	if (format == LOG_FORMAT_JOURNAL && (r = open_journal()))
+		format = LOG_FORMAT_TEXT;
 	state.level = s->level;
-	state.format = s->format == LOG_FORMAT_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+	state.format = format;
+	state.has_priorities = on_journal_stream;
 	state.instance = s->instance;
 	state.fd = s->fd;
+	if (r)
+		log_event(LEVEL_WARNING, EVENT_CONFIG_WARNING, NULL,
+		    "the journal takes no records, the log is text: %s", strerror(-r));
 }
 
 int log_level_parse(struct slice word, enum log_level *ret_level)
@@ -136,7 +176,7 @@ static void append_json(struct buf *to, enum log_level level, enum log_event eve
 	json_key(&j, "level");
 	json_text(&j, level_words[level]);
 	json_key(&j, "event");
-	json_text(&j, event_words[event]);
+	json_text(&j, events[event].word);
 	json_key(&j, "message");
 	json_append_lossy(to, message);
 	j.after_key = false;
@@ -161,7 +201,9 @@ static void append_text(struct buf *to, enum log_level level, enum log_event eve
 	char now[40];
 
 	format_time(now, sizeof(now));
-	buf_printf(to, "%s %s %s: ", now, level_words[level], event_words[event]);
+	if (state.has_priorities)
+		buf_printf(to, "<%c>", level_priorities[level]);
+	buf_printf(to, "%s %s %s: ", now, level_words[level], events[event].word);
 	text_append_printable(to, message);
 	for (unsigned i = 0; i < FIELD_ROWS; i++) {
 		if (rows[i].text) {
@@ -175,29 +217,111 @@ static void append_text(struct buf *to, enum log_level level, enum log_event eve
 	buf_append_char(to, '\n');
 }
 
-static void append_line(struct buf *to, enum log_level level, enum log_event event,
+/* What journalctl shows as it is: tabs and newlines it knows, colours it takes out. A message that
+ * holds anything else it would show as "blob data". */
+static bool is_shown(struct slice message)
+{
+	for (size_t i = 0; i < message.len; i++) {
+		unsigned char c = (unsigned char)message.data[i];
+
+		if ((c < ' ' && c != '\t' && c != '\n' && c != '\x1b') || c == '\x7f')
+			return false;
+	}
+	return text_is_utf8(message);
+}
+
+static void append_message(struct buf *record, struct slice message)
+{
+	struct buf printable = { 0 };
+
+	if (is_shown(message)) {
+		journal_append(record, "MESSAGE", message);
+		return;
+	}
+	text_append_printable(&printable, message);
+	journal_append(record, "MESSAGE", buf_slice(&printable));
+	buf_done(&printable);
+}
+
+static void append_own_field(struct buf *record, const char *name, const char *value)
+{
+	char upper[40] = "SLUICE_";
+	size_t n = strlen(upper);
+
+	while (*name && n < sizeof(upper) - 1)
+		upper[n++] = (char)toupper((unsigned char)*name++);
+	upper[n] = '\0';
+	journal_append(record, upper, slice_of(value));
+}
+
+static void append_fields(struct buf *record, const struct field *rows)
+{
+	char number[24];
+
+	for (unsigned i = 0; i < FIELD_ROWS; i++) {
+		if (rows[i].text) {
+			append_own_field(record, rows[i].name, rows[i].text);
+		} else if (rows[i].number.set) {
+			snprintf(number, sizeof(number), "%llu",
+			    (unsigned long long)rows[i].number.value);
+			append_own_field(record, rows[i].name, number);
+		}
+	}
+}
+
+static void append_record(struct buf *to, enum log_level level, enum log_event event,
+    const struct field *rows, struct slice message)
+{
+	const size_t start = buf_len(to);
+	uint32_t length = 0;
+
+	buf_append(to, &length, sizeof(length));
+	append_message(to, message);
+	journal_append(to, "PRIORITY", (struct slice){ &level_priorities[level], 1 });
+	journal_append(to, "SYSLOG_IDENTIFIER", slice_of("sluiced"));
+	journal_append(to, "MESSAGE_ID", slice_of(events[event].message_id));
+	append_own_field(to, "event", events[event].word);
+	append_own_field(to, "instance", state.instance);
+	append_fields(to, rows);
+	length = (uint32_t)(buf_len(to) - start - sizeof(length));
+	memcpy(buf_data(to) + start, &length, sizeof(length));
+}
+
+static void append_event(enum log_level level, enum log_event event,
     const struct log_fields *fields, struct slice message)
 {
 	static const struct log_fields none;
 	struct field rows[FIELD_ROWS];
 
 	list_fields(fields ? fields : &none, rows);
-	if (state.format == LOG_FORMAT_JSON)
-		append_json(to, level, event, rows, message);
+	if (state.format == LOG_FORMAT_JOURNAL)
+		append_record(&state.records, level, event, rows, message);
+	else if (state.format == LOG_FORMAT_JSON)
+		append_json(&state.lines, level, event, rows, message);
 	else
-		append_text(to, level, event, rows, message);
+		append_text(&state.lines, level, event, rows, message);
+}
+
+static size_t kept_bytes(void)
+{
+	return buf_len(&state.lines) + buf_len(&state.records);
+}
+
+static void drop(void)
+{
+	state.dropped_total++;
+	state.dropped_unsaid++;
 }
 
 static void log_line(enum log_level level, enum log_event event, const struct log_fields *fields,
     struct slice message)
 {
-	if (buf_len(&state.pending) > KEEP_AT_MOST_BYTES) {
-		state.dropped_total++;
-		state.dropped_unsaid++;
+	if (kept_bytes() > KEEP_AT_MOST_BYTES) {
+		drop();
 		return;
 	}
-	append_line(&state.pending, level, event, fields, message);
-	if (level <= LEVEL_NOTICE || buf_len(&state.pending) > FLUSH_AT_BYTES)
+	append_event(level, event, fields, message);
+	if (level <= LEVEL_NOTICE || kept_bytes() > FLUSH_AT_BYTES)
 		log_flush();
 }
 
@@ -239,15 +363,38 @@ static ssize_t write_some(const char *data, size_t len)
 	return write(state.fd, data, len < PIPE_BUF ? len : PIPE_BUF);
 }
 
-static void write_pending(void)
+static void write_lines(void)
 {
-	while (buf_len(&state.pending)) {
-		ssize_t n = write_some(buf_data(&state.pending), buf_len(&state.pending));
+	while (buf_len(&state.lines)) {
+		ssize_t n = write_some(buf_data(&state.lines), buf_len(&state.lines));
 
 		if (n <= 0)
 			break;
-		buf_consume(&state.pending, (size_t)n);
+		buf_consume(&state.lines, (size_t)n);
 	}
+}
+
+static void send_records(void)
+{
+	while (buf_len(&state.records)) {
+		const char *first = buf_data(&state.records);
+		uint32_t length;
+		int r;
+
+		memcpy(&length, first, sizeof(length));
+		r = journal_send(&state.journal, (struct slice){ first + sizeof(length), length });
+		if (r == -EAGAIN)
+			break;
+		if (r)
+			drop();
+		buf_consume(&state.records, sizeof(length) + length);
+	}
+}
+
+static void write_kept(void)
+{
+	write_lines();
+	send_records();
 }
 
 /* Whether there was something to own up to, and room to say so. */
@@ -256,26 +403,32 @@ static bool own_up_to_drops(void)
 	char text[80];
 	int n;
 
-	if (!state.dropped_unsaid || buf_len(&state.pending) > KEEP_AT_MOST_BYTES / 2)
+	if (!state.dropped_unsaid || kept_bytes() > KEEP_AT_MOST_BYTES / 2)
 		return false;
-	n = snprintf(text, sizeof(text), "%llu log lines dropped: standard error did not take them",
-	    (unsigned long long)state.dropped_unsaid);
+	n = snprintf(text, sizeof(text), "%llu log lines dropped: %s did not take them",
+	    (unsigned long long)state.dropped_unsaid,
+	    state.format == LOG_FORMAT_JOURNAL ? "the journal" : "standard error");
 	state.dropped_unsaid = 0;
-	append_line(&state.pending, LEVEL_WARNING, EVENT_LOG_DROPPED, NULL,
-	    (struct slice){ text, (size_t)n });
+	append_event(LEVEL_WARNING, EVENT_LOG_DROPPED, NULL, (struct slice){ text, (size_t)n });
 	return true;
+}
+
+static void give_memory_back(struct buf *b)
+{
+	if (!buf_len(b) && b->cap > 4 * FLUSH_AT_BYTES)
+		buf_done(b);
 }
 
 void log_flush(void)
 {
 	int saved = errno;
 
-	write_pending();
+	write_kept();
 	/* Here, and not with the next line: there may be no next line for hours. */
 	if (own_up_to_drops())
-		write_pending();
-	if (!buf_len(&state.pending) && state.pending.cap > 4 * FLUSH_AT_BYTES)
-		buf_done(&state.pending);
+		write_kept();
+	give_memory_back(&state.lines);
+	give_memory_back(&state.records);
 	errno = saved;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's log: one event a line, as text or JSON on standard error. Nothing here blocks: what
- * standard error does not take at once is kept up to a bound, then dropped, counted and owned up
- * to.
+ * The daemon's log: one event a line, as text or JSON on standard error, or one event a record in
+ * the journal. Nothing here blocks: what standard error or the journal does not take at once is
+ * kept up to a bound, then dropped, counted and owned up to.
  *
  * Lines are gathered and written when the loop is about to sleep (log_flush); errors, warnings and
  * notices are written at once.
@@ -20,49 +20,56 @@
  * info: handler output and settled exceptions; debug: every entry. */
 enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG, LOG_LEVELS };
 
+/*
+ * AUTO is JOURNAL when fd is the journal's own stream, else TEXT. JOURNAL where no journal takes
+ * records is TEXT, and a warning says so. Lines of TEXT on the journal's stream begin with their
+ * priority, "<4>".
+ */
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JOURNAL, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-/* The kinds of event. Operators search for these words: texts may change, these may not. */
+/* The kinds of event: what we call it, its word, its MESSAGE_ID in the journal. Operators search
+ * for the words and for the ids, and the catalog explains the ids: texts may change, these may not.
+ */
 #define LOG_EVENTS(X)                                                                              \
-	X(STARTED, "started")                                                                      \
-	X(READY, "ready")                                                                          \
-	X(RELOADED, "reloaded")                                                                    \
-	X(RELOAD_REFUSED, "reload_refused")                                                        \
-	X(DRAINING, "draining")                                                                    \
-	X(STOPPED, "stopped")                                                                      \
-	X(CONNECTED, "connected")                                                                  \
-	X(DISCONNECTED, "disconnected")                                                            \
-	X(REDIS_ERROR, "redis_error")                                                              \
-	X(GROUP_CREATED, "group_created")                                                          \
-	X(GROUP_RECREATED, "group_recreated")                                                      \
-	X(NAME_IN_USE, "name_in_use")                                                              \
-	X(VERDICT, "verdict")                                                                      \
-	X(OUTPUT, "output")                                                                        \
-	X(RETRY, "retry")                                                                          \
-	X(DEAD_LETTERED, "dead_lettered")                                                          \
-	X(DEAD_LETTER_REFUSED, "dead_letter_refused")                                              \
-	X(CLAIMED, "claimed")                                                                      \
-	X(RECOVERED, "recovered")                                                                  \
-	X(RELEASED, "released")                                                                    \
-	X(LEASE_LOST, "lease_lost")                                                                \
-	X(TRIMMED, "trimmed")                                                                      \
-	X(BREAKER_OPEN, "breaker_open")                                                            \
-	X(BREAKER_CLOSED, "breaker_closed")                                                        \
-	X(WORKER_STARTED, "worker_started")                                                        \
-	X(WORKER_ENDED, "worker_ended")                                                            \
-	X(PROTOCOL_ERROR, "protocol_error")                                                        \
-	X(BOUND_REACHED, "bound_reached")                                                          \
-	X(BOUND_OVER, "bound_over")                                                                \
-	X(STALLED, "stalled")                                                                      \
-	X(PAUSED, "paused")                                                                        \
-	X(RESUMED, "resumed")                                                                      \
-	X(ALERT, "alert")                                                                          \
-	X(ALERT_OVER, "alert_over")                                                                \
-	X(LOG_DROPPED, "log_dropped")                                                              \
-	X(CONFIG_WARNING, "config_warning")
+	X(STARTED, "started", "faf178f2dc034377907aa383e8614435")                                  \
+	X(READY, "ready", "ce87a874a91c4042b00adc2f3f4cf0f8")                                      \
+	X(RELOADED, "reloaded", "7704c8d80afc42a9a3ceadf33b32255a")                                \
+	X(RELOAD_REFUSED, "reload_refused", "6f08f7ac147d4cfb967251e7e246bf45")                    \
+	X(DRAINING, "draining", "0d95ac4b77dc498a9a22fa058ddbf729")                                \
+	X(STOPPED, "stopped", "4ad5ab2c707e446a828dda8e0695878d")                                  \
+	X(CONNECTED, "connected", "a401dddfb55249809fa9c7dee911a340")                              \
+	X(DISCONNECTED, "disconnected", "6447176abaa04557a5f7821ddfa69c85")                        \
+	X(REDIS_ERROR, "redis_error", "287168b9b11642998400c4b66fb0e1c4")                          \
+	X(GROUP_CREATED, "group_created", "cbce3c69599e428eb4de6535a986b6aa")                      \
+	X(GROUP_RECREATED, "group_recreated", "c8fc8289507341289c86a9549f8735a3")                  \
+	X(NAME_IN_USE, "name_in_use", "d6c6331c921d42cca35961f57417867b")                          \
+	X(VERDICT, "verdict", "254f296fdd1c424a9562ac81c6f87662")                                  \
+	X(OUTPUT, "output", "1526c4b5e6f741c99de4498edbfc7db5")                                    \
+	X(RETRY, "retry", "f0a73f1f39ac4cebbfebe536d246976d")                                      \
+	X(DEAD_LETTERED, "dead_lettered", "1dd14850d2ee4c55bbbd51a5e211c5c4")                      \
+	X(DEAD_LETTER_REFUSED, "dead_letter_refused", "ac5086c8c0bf494fb1c4db9147ce8268")          \
+	X(CLAIMED, "claimed", "a6c2b82f5b094514ba8bbee2f32c2296")                                  \
+	X(RECOVERED, "recovered", "d548592bf84f47bb8ac8762f46275665")                              \
+	X(RELEASED, "released", "eba657daa64c4dc5a42362d9cf2cb5ee")                                \
+	X(LEASE_LOST, "lease_lost", "c06db80eeef64c03a132044261889882")                            \
+	X(TRIMMED, "trimmed", "1bfe8499fcc14ccdaadb8c8c8f52a497")                                  \
+	X(BREAKER_OPEN, "breaker_open", "1b42d5e3617a480eb83d85baee5b90ae")                        \
+	X(BREAKER_CLOSED, "breaker_closed", "927859bdba494555a6872702df8b4a91")                    \
+	X(WORKER_STARTED, "worker_started", "12e82b87641e47c3b21c8d3895dd432a")                    \
+	X(WORKER_ENDED, "worker_ended", "dda4e2c406f3424e81e2a8125d12cdbd")                        \
+	X(PROTOCOL_ERROR, "protocol_error", "22f4f7be897c4b8b9c0955dae852e393")                    \
+	X(BOUND_REACHED, "bound_reached", "e198e5acd6db4f128b8b1023c605d092")                      \
+	X(BOUND_OVER, "bound_over", "e935dc2f03f84535b61540b243a4413a")                            \
+	X(STALLED, "stalled", "2400f7d429f74298b28c6af4700a07a0")                                  \
+	X(PAUSED, "paused", "8a7054f890854120bb9b4f0f20c6cd7f")                                    \
+	X(RESUMED, "resumed", "44626100b8974352b88e186e5c29fbc9")                                  \
+	X(ALERT, "alert", "50e6913d5fc146488ddedabb0e92232c")                                      \
+	X(ALERT_OVER, "alert_over", "50aa810e63704e9facab97309f212036")                            \
+	X(LOG_DROPPED, "log_dropped", "7c7bc642e1674ccda611801cf50828fa")                          \
+	X(CONFIG_WARNING, "config_warning", "f21b5f4fc4834eeb8bb8247df8ac8895")
 
 enum log_event {
-#define X(name, word) EVENT_##name,
+#define X(name, word, message_id) EVENT_##name,
 	LOG_EVENTS(X)
 #undef X
 	    LOG_EVENT_COUNT
@@ -99,7 +106,8 @@ struct log_settings {
 	int fd;
 };
 
-/* Before this call the log is text at info on standard error. May be called again. */
+/* Before this call the log is text at info on standard error. May be called again: what is not
+ * written yet still goes where it was meant to go, if that is the journal, else to the new fd. */
 void log_setup(const struct log_settings *settings);
 
 /* 0, or -EINVAL for a word that is no level. */
@@ -114,10 +122,10 @@ void log_event(enum log_level level, enum log_event event, const struct log_fiel
 /* Like log_event, for one line of a handler's output: bytes of any kind. */
 void log_output(enum log_level level, const struct log_fields *fields, struct slice line);
 
-/* Writes what is gathered, as far as standard error takes it. */
+/* Writes what is gathered, as far as standard error and the journal take it. */
 void log_flush(void);
 
-/* Lines dropped since the start. */
+/* Lines and records dropped since the start. */
 uint64_t log_dropped_total(void);
 
 /*

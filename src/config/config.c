@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "config/difference.h"
 #include "config/section.h"
 #include "config/validate.h"
 #include "config/yamltree.h"
@@ -147,6 +148,7 @@ static void finish_consumer(const struct loading *l, const struct section *s)
 
 	if (!section_pair(s, "claim.interval"))
 		c->claim.interval_ms = c->claim.min_idle_ms / 4;
+	c->handler.files_stamp = files_stamp(&c->handler);
 	c->dead_letter.same_slot = l->config->redis.cluster;
 	if (!c->dead_letter.stream && c->streams.len == 1)
 		c->dead_letter.stream = deadletter_stream(&c->dead_letter, c->streams.items[0]);
@@ -372,7 +374,7 @@ int config_load_text(const char *path, struct slice text, const char *instance, 
 	struct yamltree tree;
 	int err;
 
-	l.config = xcalloc(1, sizeof(*l.config));
+	l.config = config_keep(xcalloc(1, sizeof(*l.config)));
 	err = yamltree_parse(text, diag, &tree);
 	if (tree.root)
 		read_root(&l, tree.root, instance);
@@ -424,9 +426,15 @@ int config_load(const char *path, const char *instance, struct diag *diag,
 	return err;
 }
 
+struct config *config_keep(struct config *c)
+{
+	c->n_users++;
+	return c;
+}
+
 void config_free(struct config *c)
 {
-	if (!c)
+	if (!c || --c->n_users)
 		return;
 	section_done(SCOPE_REDIS, &c->redis);
 	section_done(SCOPE_DAEMON, &c->daemon);

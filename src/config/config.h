@@ -16,6 +16,7 @@ struct config {
 	struct daemon_settings daemon;
 	struct consumer_settings *consumers; /* in file order */
 	size_t n_consumers;
+	unsigned n_users;
 };
 
 /*
@@ -31,6 +32,8 @@ int config_load(const char *path, const char *instance, struct diag *diag,
 int config_load_text(const char *path, struct slice text, const char *instance, struct diag *diag,
     struct config **ret_config) MUST_CHECK;
 
+/* A configuration is kept by whoever uses what it points to; the last config_free() frees it. */
+struct config *config_keep(struct config *c);
 void config_free(struct config *c);
 
 /* The effective configuration as YAML: defaults filled in, secrets as ***. */

@@ -39,6 +39,14 @@ struct option_type {
 	bool empty_fallback;
 };
 
+/* What a reload has to do when the value is another one. In the order of how much that is. */
+enum option_change {
+	CHANGES_LIMITS,   /* used from now on, by what is there */
+	CHANGES_HANDLER,  /* handler processes are replaced one by one */
+	CHANGES_IDENTITY, /* another consumer, in fact: the old one is drained first */
+	CHANGES_DAEMON,   /* nothing a reload can do */
+};
+
 /* Some keys of a handler mean something in one mode only. */
 enum option_mode { ANY_MODE, EXEC_MODE_ONLY, WORKER_MODE_ONLY };
 
@@ -53,6 +61,7 @@ struct option {
 	const char *const *words;  /* of an enum, in the order of its values; ends with NULL */
 	const char *doc;
 	enum option_mode mode;
+	enum option_change change;
 	bool required;    /* of each consumer, or of `defaults` */
 	bool unsupported; /* nothing but the default is accepted so far */
 };
@@ -69,7 +78,8 @@ const struct option *option_find(enum option_scope scope, struct slice path);
 /* Is the path that of a mapping that holds other options, such as "retry"? */
 bool option_is_group(enum option_scope scope, struct slice path);
 
-/* Has the option a meaning in this section? Not, when it is of the other mode of a handler. */
+/* Has the option a meaning in this section? Not, when it is of the other mode of a handler, or of
+ * TLS to Sentinels without it. */
 bool option_applies(const struct option *o, const void *section);
 
 /* Does a value of the file say what the option's default is? */

@@ -52,16 +52,17 @@ const struct option options[] = {
 	         "the directory of this file." },
 	{ REDIS("tls.ca_dir", tls.ca_dir),
 	  .type = &type_path, .fallback_note = "the system's authorities",
-	  .doc = "Certificates of the authorities to trust, in a directory. A relative path starts "
-	         "at the directory of this file." },
+	  .doc = "Certificates of the authorities to trust, in a directory, named by their hashes "
+	         "(openssl rehash). A relative path starts at the directory of this file." },
 	{ REDIS("tls.cert_file", tls.cert_file), .type = &type_path,
-	  .doc = "Certificate to show to the server. A relative path starts at the directory of "
-	         "this file." },
-	{ REDIS("tls.key_file", tls.key_file), .type = &type_path,
-	  .doc = "Private key of cert_file. A relative path starts at the directory of this "
-	         "file." },
+	  .doc = "Certificate to show to the server, with its chain, as PEM. What is new in a TLS "
+	         "file is used from the next connect on. A relative path starts at the directory "
+	         "of this file." },
+	{ REDIS("tls.key_file", tls.key_file), .type = &type_path, .fallback_note = "cert_file",
+	  .doc = "Private key of cert_file, without a passphrase. A relative path starts at the "
+	         "directory of this file." },
 	{ REDIS("tls.server_name", tls.server_name),
-	  .type = &type_text, .fallback_note = "the host of url",
+	  .type = &type_text, .fallback_note = "the host that is connected to",
 	  .doc = "Name to ask for (SNI) and that the server's certificate must carry." },
 	{ REDIS("tls.verify", tls.verify),
 	  .type = &type_bool, .fallback = "true",
@@ -120,17 +121,18 @@ const struct option options[] = {
 	  .doc = "TCP keepalive and TCP_USER_TIMEOUT: a dead connection is noticed after about so "
 	         "long." },
 
-	{ DAEMON("instance", instance), .type = &type_word, .fallback = "default",
+	{ DAEMON("instance", instance), .change = CHANGES_DAEMON,
+	  .type = &type_word, .fallback = "default",
 	  .doc = "Name of this daemon: part of its lock, of its runtime directory and %i. One "
 	         "word." },
-	{ DAEMON("runtime_dir", runtime_dir), .type = &type_path,
+	{ DAEMON("runtime_dir", runtime_dir), .change = CHANGES_DAEMON, .type = &type_path,
 	  .fallback_note =
 	      "$RUNTIME_DIRECTORY, else /run/sluiced as root, else "
 	      "$XDG_RUNTIME_DIR/sluiced, else /tmp/sluiced-UID; but for the first, "
 	      "/INSTANCE is appended unless the instance is \"default\"",
 	  .doc = "Holds the lock and the control socket. A relative path starts at the directory "
 	         "of this file." },
-	{ DAEMON("listen", listen),
+	{ DAEMON("listen", listen), .change = CHANGES_DAEMON,
 	  .type = &type_listen, .fallback_note = "[unix:RUNTIME_DIR/control.sock]",
 	  .doc = "Where the control interface listens: unix:PATH (mode 0600, or "
 	         "?mode=0660&group=NAME) and HOST:PORT, which serves only the read-only pages. A "
@@ -150,15 +152,17 @@ const struct option options[] = {
 	  .doc = "Reading stops while the entries held by all consumers are larger than this "
 	         "together." },
 
-	{ CONSUMER("stream", streams), .type = &type_stream,
+	{ CONSUMER("stream", streams), .change = CHANGES_IDENTITY, .type = &type_stream,
 	  .doc = "The stream to read; either this or streams is required. events:{0..15} stands "
 	         "for sixteen streams, events:0 to events:15; other braces stay." },
-	{ CONSUMER("streams", streams), .type = &type_streams,
+	{ CONSUMER("streams", streams), .change = CHANGES_IDENTITY, .type = &type_streams,
 	  .doc = "Several streams, which share the handlers and are served fairly. Ranges as in "
 	         "stream." },
-	{ CONSUMER("group", group), .type = &type_text, .required = true,
+	{ CONSUMER("group", group), .change = CHANGES_IDENTITY,
+	  .type = &type_text, .required = true,
 	  .doc = "The consumer group." },
-	{ CONSUMER("consumer", consumer), .type = &type_consumer_name, .fallback = "%H.%i.%n",
+	{ CONSUMER("consumer", consumer), .change = CHANGES_IDENTITY,
+	  .type = &type_consumer_name, .fallback = "%H.%i.%n",
 	  .doc = "Name in the group; it must stay the same over restarts. %H is the host, %i the "
 	         "instance, %n the consumer's name here, %% a percent sign." },
 	{ CONSUMER("start", start), .type = &type_start, .fallback = "beginning",
@@ -181,63 +185,65 @@ const struct option options[] = {
 	{ CONSUMER("max_entry_bytes", max_entry_bytes),
 	  .type = &type_size, .fallback = "16MiB", .min = 1, .max = MIB(512),
 	  .doc = "A larger entry is dead-lettered with the reason oversize." },
-	{ CONSUMER("handler.command", handler.command), .type = &type_command, .required = true,
+	{ CONSUMER("handler.command", handler.command), .change = CHANGES_HANDLER,
+	  .type = &type_command, .required = true,
 	  .doc = "The program and its arguments; no shell is involved. The program is looked up in "
 	         "PATH, or, with a slash, taken as a path, a relative one from the directory of "
 	         "this file. It must be executable when the file is loaded." },
-	{ CONSUMER("handler.mode", handler.mode),
+	{ CONSUMER("handler.mode", handler.mode), .change = CHANGES_HANDLER,
 	  .type = &type_enum, .words = mode_words, .fallback = "exec",
 	  .doc = "exec starts a process for each entry; worker keeps processes running and gives "
 	         "them entry after entry." },
-	{ CONSUMER("handler.concurrency", handler.concurrency),
+	{ CONSUMER("handler.concurrency", handler.concurrency), .change = CHANGES_HANDLER,
 	  .type = &type_number, .fallback = "1", .min = 1, .max = 10000,
 	  .doc = "Processes at the same time." },
-	{ CONSUMER("handler.window", handler.window),
+	{ CONSUMER("handler.window", handler.window), .change = CHANGES_HANDLER,
 	  .mode = WORKER_MODE_ONLY, .type = &type_number, .fallback = "1", .min = 1, .max = 10000,
 	  .doc = "Worker mode: most entries outstanding in one process." },
-	{ CONSUMER("handler.parallel", handler.parallel),
+	{ CONSUMER("handler.parallel", handler.parallel), .change = CHANGES_HANDLER,
 	  .mode = WORKER_MODE_ONLY, .type = &type_bool, .fallback = "false",
 	  .doc = "Worker mode: the worker does the entries of its window side by side, so each has "
 	         "its own clock." },
-	{ CONSUMER("handler.verdicts", handler.verdicts),
+	{ CONSUMER("handler.verdicts", handler.verdicts), .change = CHANGES_HANDLER,
 	  .type = &type_enum, .words = verdicts_words, .fallback = "fd3",
 	  .doc = "Where verdict lines are read: file descriptor 3, or standard output for programs "
 	         "that cannot pass a descriptor on." },
-	{ CONSUMER("handler.stdin", handler.stdin_from),
+	{ CONSUMER("handler.stdin", handler.stdin_from), .change = CHANGES_HANDLER,
 	  .mode = EXEC_MODE_ONLY, .type = &type_stdin, .fallback = "json",
 	  .doc = "Exec mode: standard input is the entry as JSON, none of it, or \"field NAME\", "
 	         "the value of one field." },
-	{ CONSUMER("handler.timeout", handler.timeout_ms),
+	{ CONSUMER("handler.timeout", handler.timeout_ms), .change = CHANGES_HANDLER,
 	  .type = &type_duration, .fallback = "30s", .min = 1, .max = DAYS(7),
 	  .doc = "Longest run of an entry." },
-	{ CONSUMER("handler.kill_grace", handler.kill_grace_ms),
+	{ CONSUMER("handler.kill_grace", handler.kill_grace_ms), .change = CHANGES_HANDLER,
 	  .type = &type_duration, .fallback = "5s", .min = 0, .max = HOURS(1),
 	  .doc = "Time between SIGTERM and SIGKILL for the process group of a handler." },
-	{ CONSUMER("handler.start_timeout", handler.start_timeout_ms),
+	{ CONSUMER("handler.start_timeout", handler.start_timeout_ms), .change = CHANGES_HANDLER,
 	  .mode = WORKER_MODE_ONLY, .type = &type_duration, .fallback = "10s",
 	  .min = 1, .max = HOURS(1),
 	  .doc = "Worker mode with handler.ready: longest time until the worker says ready." },
-	{ CONSUMER("handler.ready", handler.ready),
+	{ CONSUMER("handler.ready", handler.ready), .change = CHANGES_HANDLER,
 	  .mode = WORKER_MODE_ONLY, .type = &type_bool, .fallback = "false",
 	  .doc = "Worker mode: send nothing before the worker says ready." },
-	{ CONSUMER("handler.working_directory", handler.working_directory),
+	{ CONSUMER("handler.working_directory", handler.working_directory), .change = CHANGES_HANDLER,
 	  .type = &type_path, .fallback = "/",
 	  .doc = "Directory that the handler is started in. A relative path starts at the "
 	         "directory of this file." },
-	{ CONSUMER("handler.environment", handler.environment),
+	{ CONSUMER("handler.environment", handler.environment), .change = CHANGES_HANDLER,
 	  .type = &type_environment, .fallback = "{}",
 	  .doc = "Variables added to the environment of the handler; a consumer's are laid over "
 	         "those of defaults." },
-	{ CONSUMER("handler.environment_fields", handler.environment_fields),
+	{ CONSUMER("handler.environment_fields", handler.environment_fields), .change = CHANGES_HANDLER,
 	  .mode = EXEC_MODE_ONLY, .type = &type_names, .fallback = "[]",
 	  .doc = "Exec mode: fields of the entry that the handler gets as SLUICE_FIELD_NAME." },
-	{ CONSUMER("handler.exit_codes", handler.exit_codes), .type = &type_exit_codes,
+	{ CONSUMER("handler.exit_codes", handler.exit_codes), .change = CHANGES_HANDLER,
+	  .type = &type_exit_codes,
 	  .fallback_note =
 	      "{0: ok, 64: broken, 65: dead, 78: broken, 126: broken, 127: broken}, "
 	      "every other one retry",
 	  .doc = "What an exit status means: ok, retry, dead, drop or broken. Laid over the "
 	         "default." },
-	{ CONSUMER("retry.max_attempts", retry.max_attempts),
+	{ CONSUMER("retry.max_attempts", retry.max_attempts), .change = CHANGES_HANDLER,
 	  .type = &type_number, .fallback = "8", .min = 0, .max = 1000000,
 	  .doc = "Attempts before an entry is dead-lettered; 0 is for ever." },
 	{ CONSUMER("retry.initial_delay", retry.initial_delay_ms),
@@ -263,7 +269,7 @@ const struct option options[] = {
 	{ CONSUMER("claim.count", claim.count),
 	  .type = &type_number, .fallback = "100", .min = 1, .max = 1000,
 	  .doc = "Most entries taken over at a time." },
-	{ CONSUMER("dead_letter.stream", dead_letter.stream),
+	{ CONSUMER("dead_letter.stream", dead_letter.stream), .change = CHANGES_IDENTITY,
 	  .type = &type_dead_letter, .fallback_note = "STREAM:dead",
 	  .doc = "Stream that takes the entries which cannot be handled; off retries them at "
 	         "max_delay for ever." },
@@ -319,8 +325,13 @@ bool option_is_group(enum option_scope scope, struct slice path)
 
 bool option_applies(const struct option *o, const void *section)
 {
+	const struct redis_settings *r = section;
 	const struct consumer_settings *c = section;
 
+	/* Any key of it, even one that says what is the default, turns TLS on. */
+	if (o->scope == SCOPE_REDIS)
+		return (r->sentinel.master && r->sentinel.use_tls) ||
+		       strncmp(o->path, "sentinel.tls.", 13) != 0;
 	if (o->mode == ANY_MODE)
 		return true;
 	return (o->mode == WORKER_MODE_ONLY) == (c->handler.mode == HANDLER_WORKER);

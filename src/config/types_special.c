@@ -42,8 +42,6 @@ static void read_url(struct value *v)
 	redisurl_done(url);
 	if (text && redisurl_parse(text, url, &expected) != 0)
 		report_url(v, expected);
-	else if (text && url->tls)
-		value_error(v, v->node->at, "rediss:// (TLS) is not supported by this build");
 }
 
 static bool print_url(const struct option *o, const void *value, struct buf *to)

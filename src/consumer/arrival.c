@@ -53,15 +53,17 @@ static bool can_run_at_once(const struct stream *s, const struct entry *e)
 	       lease_is_fresh(s, e) && pool_room(c->pool) > 0;
 }
 
-static void oversize(struct stream *s, struct entry *e, size_t bytes)
+void arrival_oversize(struct stream *s, struct entry *e, uint64_t bytes)
 {
 	const struct consumer *c = s->consumer;
 	struct entryid_text text;
 	struct log_fields fields = entry_log_fields(s, e, &text);
 
-	log_event(LEVEL_WARNING, EVENT_VERDICT, &fields, "%zu bytes: more than max_entry_bytes",
-	    bytes);
-	if (!s->dead_letters) {
+	log_event(LEVEL_WARNING, EVENT_VERDICT, &fields, "%llu bytes: more than max_entry_bytes",
+	    (unsigned long long)bytes);
+	if (!s->dead_letters && e->state == ENTRY_BEGINNING) {
+		entryset_wait(&s->entries, e, stream_now_ms(s) + c->settings->retry.max_delay_ms);
+	} else if (!s->dead_letters) {
 		e->attempts--;
 		e->release_delay_ms = c->settings->retry.max_delay_ms;
 		entryset_move(&s->entries, e, ENTRY_RELEASING);
@@ -82,7 +84,7 @@ static void admit(struct stream *s, struct entry *e, const struct reply *r)
 	bytes = fields_bytes(&v.fields);
 	largest_add(&s->reader.largest, bytes);
 	if (bytes > s->consumer->settings->max_entry_bytes) {
-		oversize(s, e, bytes);
+		arrival_oversize(s, e, bytes);
 	} else {
 		entryset_account(&s->entries, e, bytes);
 		if (can_run_at_once(s, e)) {

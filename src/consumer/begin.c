@@ -3,6 +3,12 @@
  * The one way to begin a run of anything that was not read as new: a script, in batches, just
  * before the hand-over. It checks that the entry is still ours and still there, writes the number
  * of the run into the group's delivery count, and brings the payload.
+ *
+ * What is larger than the server's client-output-buffer-limit it does not send: it closes the
+ * connection, which all streams share, every time. So after a reply that never came the sizes are
+ * asked for first, and what is not small is fetched with nothing else of the stream on its way.
+ * When that is lost as well, again and again, the entry is put aside for longer and longer: still
+ * pending, still held, and in nobody's way.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +18,14 @@
 #include "redis/command.h"
 
 enum { BATCH_MAX = 100, TRIAL_BATCH = 2 };
+enum { SMALL_BYTES = 64 * 1024, DAY_MS = 24 * 60 * 60 * 1000 };
+
+/* How often an entry was not fetched, and what follows. */
+enum {
+	UNFETCHED_SUSPECT = 1, /* only if it is small */
+	UNFETCHED_LARGE = 2,   /* alone */
+	UNFETCHED_FOR_NOW = 4, /* not any more, for some time */
+};
 
 static uint64_t due_in_ms(const struct stream *s, const struct entry *e)
 {
@@ -42,17 +56,84 @@ static void on_due(struct ev_loop *ev, ev_timer *w, int events)
 	begin_watch(w->data);
 }
 
-/* ---- the reply ---- */
-
 /* Back to waiting: the same run is tried again, with the same number. */
 static void not_begun(struct stream *s, struct entry *e)
 {
 	entryset_wait(&s->entries, e, stream_now_ms(s));
 }
 
+/* ---- what never arrives ---- */
+
+static bool goes_alone(const struct entry *e)
+{
+	return e->n_unfetched >= UNFETCHED_LARGE;
+}
+
+static uint64_t put_aside_for_ms(const struct stream *s, const struct entry *e)
+{
+	uint64_t delay_ms = s->consumer->settings->retry.max_delay_ms;
+
+	for (int n = UNFETCHED_FOR_NOW; n < e->n_unfetched && delay_ms < DAY_MS; n++)
+		delay_ms *= 2;
+	return delay_ms;
+}
+
+static void put_aside(struct stream *s, struct entry *e)
+{
+	struct entryid_text text;
+	struct log_fields fields = entry_log_fields(s, e, &text);
+	uint64_t delay_ms = put_aside_for_ms(s, e);
+
+	fields.delay_ms = log_number(delay_ms);
+	log_event(LEVEL_ERROR, EVENT_REDIS_ERROR, &fields,
+	    "asking for this entry has cost the connection %u times: it may be larger than the "
+	    "server's client-output-buffer-limit. It stays pending, and is asked for again in %llu "
+	    "ms. A max_entry_bytes below that limit would dead-letter it",
+	    e->n_unfetched - 1u, (unsigned long long)delay_ms);
+	entryset_wait(&s->entries, e, stream_now_ms(s) + delay_ms);
+}
+
+static void not_fetched(struct stream *s, struct entry *e)
+{
+	/* A suspect was asked for only if it is small: that reply was lost for another reason. */
+	if (e->n_unfetched != UNFETCHED_SUSPECT && e->n_unfetched < UINT8_MAX)
+		e->n_unfetched++;
+	if (e->n_unfetched < UNFETCHED_FOR_NOW)
+		not_begun(s, e);
+	else
+		put_aside(s, e);
+}
+
+static void found_large(struct stream *s, struct entry *e, uint64_t bytes)
+{
+	if (bytes > s->consumer->settings->max_entry_bytes) {
+		arrival_oversize(s, e, bytes);
+		return;
+	}
+	e->n_unfetched = UNFETCHED_LARGE;
+	not_begun(s, e);
+}
+
+/* How many bytes an entry of the batch may have to be begun by it. */
+static uint64_t bytes_allowed(const struct stream *s, const struct id_batch *b)
+{
+	uint64_t most = s->consumer->settings->max_entry_bytes;
+
+	for (size_t i = 0; i < b->len; i++) {
+		const struct entry *e = entryset_find(&s->entries, b->items[i].id);
+
+		if (e->n_unfetched == UNFETCHED_SUSPECT && most > SMALL_BYTES)
+			return SMALL_BYTES;
+	}
+	return most;
+}
+
+/* ---- the reply ---- */
+
 static void begun(struct stream *s, struct entry *e, uint64_t at_ms, const struct reply *fields)
 {
 	e->attempts++;
+	e->n_unfetched = 0;
 	entryset_freshen(&s->entries, e, at_ms);
 	arrival_begun(s, e, fields);
 }
@@ -65,6 +146,8 @@ static void settle_one(struct stream *s, struct entry *e, uint64_t at_ms,
 
 	if (slice_is(word, "ok") && fields)
 		begun(s, e, at_ms, fields);
+	else if (slice_is(word, "big"))
+		found_large(s, e, (uint64_t)reply_integer(reply_at(answer, 1)));
 	else if (slice_is(word, "other"))
 		verdict_lease_lost(s, e, "another consumer");
 	else if (slice_is(word, "none"))
@@ -73,13 +156,14 @@ static void settle_one(struct stream *s, struct entry *e, uint64_t at_ms,
 		verdict_trimmed(s, e);
 }
 
-static void each_back_to_waiting(struct stream *s, const struct id_batch *b)
+static void each_back_to_waiting(struct stream *s, const struct id_batch *b,
+    void (*back)(struct stream *s, struct entry *e))
 {
 	for (size_t i = 0; i < b->len; i++) {
 		struct entry *e = entryset_find(&s->entries, b->items[i].id);
 
 		if (e && e->state == ENTRY_BEGINNING)
-			not_begun(s, e);
+			back(s, e);
 	}
 }
 
@@ -108,12 +192,13 @@ static void on_begin_reply(void *owner, void *request, const struct reply *r)
 	struct stream *s = owner;
 	struct id_batch *b = request;
 
+	s->beginner.alone = false;
 	learn_batch_size(s, b, r);
 	if (r && !reply_is_error(r)) {
 		pause_reset(&s->beginner.pause);
 		each_settled(s, b, r);
 	} else {
-		each_back_to_waiting(s, b);
+		each_back_to_waiting(s, b, r ? not_begun : not_fetched);
 		/* Without a server the wait is for the server. */
 		if (r && stream_redis_error(s, "beginning runs", r) != REDIS_NOSCRIPT)
 			pause_start(&s->beginner.pause, s);
@@ -131,10 +216,15 @@ static struct id_batch *take_due(struct stream *s, uint32_t room)
 	struct entry *e;
 
 	while (b->len < room && (e = entryset_first_due(&s->entries)) && due_in_ms(s, e) == 0) {
+		if (goes_alone(e) && b->len)
+			break;
 		b->items[b->len].id = e->id;
 		b->items[b->len].number = e->attempts + 1;
 		b->len++;
 		entryset_move(&s->entries, e, ENTRY_BEGINNING);
+		s->beginner.alone = goes_alone(e);
+		if (s->beginner.alone)
+			break;
 	}
 	return b;
 }
@@ -144,6 +234,7 @@ static void begin_looked_at(struct stream *s, const struct look *l)
 	struct entry *e = entryset_find(&s->entries, l->id);
 	char run[16];
 
+	s->beginner.alone = false;
 	if (!e || e->state != ENTRY_BEGINNING)
 		return;
 	switch (l->answer) {
@@ -181,11 +272,12 @@ static void begin_without_script(struct stream *s, const struct id_batch *b)
 
 static void send_begin(struct stream *s, struct id_batch *b)
 {
-	struct buf *out = home_script(&s->home, SCRIPT_BEGIN, 1, 2 + 2 * b->len);
+	struct buf *out = home_script(&s->home, SCRIPT_BEGIN, 1, 3 + 2 * b->len);
 
 	command_text(out, s->name);
 	command_text(out, s->origin.group);
 	command_text(out, s->origin.consumer);
+	command_u64(out, bytes_allowed(s, b));
 	for (size_t i = 0; i < b->len; i++) {
 		command_id(out, b->items[i].id);
 		command_u64(out, b->items[i].number);
@@ -213,7 +305,10 @@ static uint32_t room_to_begin(struct consumer *c)
 static uint32_t stream_may_begin(const struct stream *s)
 {
 	size_t n = entryset_count(&s->entries, ENTRY_BEGINNING);
+	const struct entry *first = entryset_first_due(&s->entries);
 
+	if (s->beginner.alone || (n && first && goes_alone(first)))
+		return 0;
 	return n < s->beginner.batch_max ? s->beginner.batch_max - (uint32_t)n : 0;
 }
 

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "config/difference.h"
 #include "consumer/stream.h"
 
 static struct stream *next_to_settle(struct consumer *c)
@@ -117,54 +118,31 @@ struct credit consumer_credit(struct consumer *c)
 	};
 }
 
-/* ---- events ---- */
-
-static void on_room(void *owner)
-{
-	consumer_wake(owner);
-}
-
-static void on_broken(void *owner, const struct outcome *o)
-{
-	(void)o;
-	trial_no_worker(owner);
-}
-
-static void on_pool_drained(void *owner)
-{
-	struct consumer *c = owner;
-
-	c->pool_drained = true;
-	consumer_wake(c);
-	c->host->on_runs_over(c->host->owner);
-}
-
 /* ---- life ---- */
 
-static struct pool *make_pool(struct consumer *c)
+static void use_settings(struct consumer *c, struct config *config,
+    const struct consumer_settings *settings)
 {
-	return pool_new(&(struct pool_spec){
-	    .host = c->host->handlers,
-	    .settings = &c->settings->handler,
-	    .max_attempts = c->settings->retry.max_attempts,
-	    .consumer = c->settings->name,
-	    .events = { .on_verdict = verdict_arrived,
-	        .on_room = on_room,
-	        .on_drained = on_pool_drained,
-	        .on_broken = on_broken,
-	    },
-	    .owner = c,
-	});
+	struct config *before = c->config;
+
+	c->config = config_keep(config);
+	c->settings = settings;
+	c->policy = (struct policy){ .retry = &settings->retry,
+		.dead_letter_off = settings->dead_letter.off };
+	c->breaker.settings = &settings->breaker;
+	config_free(before);
 }
 
-struct consumer *consumer_new(struct consumer_host *host, const struct consumer_settings *settings)
+struct consumer *consumer_new(struct consumer_host *host, struct config *config,
+    const struct consumer_settings *settings)
 {
 	struct consumer *c = xcalloc(1, sizeof(*c));
 
 	c->host = host;
-	c->settings = settings;
-	c->policy = (struct policy){ .retry = &settings->retry,
-		.dead_letter_off = settings->dead_letter.off };
+	c->name = xstrdup(settings->name);
+	c->group = xstrdup(settings->group);
+	c->name_in_group = xstrdup(settings->consumer);
+	use_settings(c, config, settings);
 	c->totals.shared_bytes = &host->held_bytes;
 	list_init(&c->ready);
 	list_init(&c->due);
@@ -174,7 +152,8 @@ struct consumer *consumer_new(struct consumer_host *host, const struct consumer_
 	c->settle.run = on_settle;
 	c->pump.run = on_pump;
 	trial_init(c);
-	c->pool = make_pool(c);
+	pools_init(c);
+	pools_renew(c);
 	c->n_streams = settings->streams.len;
 	c->streams = xcalloc(c->n_streams, sizeof(*c->streams));
 	for (size_t i = 0; i < c->n_streams; i++)
@@ -189,6 +168,24 @@ void consumer_start(struct consumer *c)
 		stream_start(&c->streams[i]);
 }
 
+void consumer_change(struct consumer *c, struct config *config,
+    const struct consumer_settings *settings)
+{
+	enum consumer_difference difference = consumer_difference(c->settings, settings);
+
+	use_settings(c, config, settings);
+	if (difference == CONSUMER_HANDLER)
+		pools_renew(c);
+	for (size_t i = 0; i < c->n_streams; i++)
+		reader_settings_changed(&c->streams[i]);
+	consumer_wake(c);
+}
+
+const struct consumer_settings *consumer_settings(const struct consumer *c)
+{
+	return c->settings;
+}
+
 void consumer_drain(struct consumer *c)
 {
 	if (c->draining)
@@ -198,14 +195,13 @@ void consumer_drain(struct consumer *c)
 		reader_place(&c->streams[i]);
 		reader_unblock(&c->streams[i]);
 	}
-	pool_drain(c->pool);
+	pools_drain(c);
 	consumer_wake(c);
 }
 
 void consumer_end_runs(struct consumer *c)
 {
-	if (!c->pool_drained)
-		pool_kill(c->pool);
+	pools_kill(c);
 }
 
 void consumer_stalled(struct consumer *c, uint64_t gap_ms)
@@ -254,7 +250,7 @@ bool consumer_is_connected(const struct consumer *c)
 
 const char *consumer_name(const struct consumer *c)
 {
-	return c->settings->name;
+	return c->name;
 }
 
 const struct entry_totals *consumer_totals(const struct consumer *c)
@@ -291,12 +287,16 @@ void consumer_free(struct consumer *c)
 		return;
 	if (list_listed(&c->bytes_node))
 		list_remove(&c->host->at_bytes, &c->bytes_node);
-	pool_free(c->pool);
+	pools_done(c);
 	trial_done(c);
 	for (size_t i = 0; i < c->n_streams; i++)
 		stream_done(&c->streams[i]);
 	loop_undefer(c->host->loop, &c->settle);
 	loop_undefer(c->host->loop, &c->pump);
 	free(c->streams);
+	config_free(c->config);
+	free(c->name);
+	free(c->group);
+	free(c->name_in_group);
 	free(c);
 }

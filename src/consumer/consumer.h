@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "config/config.h"
 #include "core/entryset.h"
 #include "core/settings.h"
 #include "core/stats.h"
@@ -35,8 +36,16 @@ struct consumer_host {
 
 struct consumer;
 
-struct consumer *consumer_new(struct consumer_host *host,
+/* settings are in config, which is kept. */
+struct consumer *consumer_new(struct consumer_host *host, struct config *config,
     const struct consumer_settings *settings) MUST_CHECK;
+
+/* Goes on with other settings of the same identity (config/difference.h). Entries that are handed
+ * over from then on get the new handler. */
+void consumer_change(struct consumer *c, struct config *config,
+    const struct consumer_settings *settings);
+
+const struct consumer_settings *consumer_settings(const struct consumer *c);
 
 /* Connects, ensures the groups, starts the workers and begins to read. */
 void consumer_start(struct consumer *c);

@@ -351,6 +351,15 @@ void reader_init(struct stream *s)
 	pause_init(&s->reader.pause, s, on_pause_over);
 }
 
+void reader_settings_changed(struct stream *s)
+{
+	uint64_t count = s->consumer->settings->read.count;
+
+	if (s->reader.count_max > count)
+		s->reader.count_max = (uint32_t)count;
+	reader_place(s);
+}
+
 void reader_open(struct stream *s)
 {
 	struct consumer *c = s->consumer;
@@ -359,7 +368,7 @@ void reader_open(struct stream *s)
 	s->reader.conn = conn_new(&(struct conn_spec){
 	    .host = c->host->redis,
 	    .client_name = name,
-	    .consumer = c->settings->name,
+	    .consumer = c->name,
 	    .stream = s->name,
 	    .owner = s,
 	    .on_up = on_up,

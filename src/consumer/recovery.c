@@ -3,8 +3,9 @@
  * Takes up what is pending on our own name and not in the table: entries whose reply never reached
  * us, or that a former life of this daemon left behind. Before the first read everything found is
  * taken up; nothing can be on its way then. Later a reply may be, so an entry must have been idle
- * for longer than a read can last; the scan is made after each connect and again when the last read
- * of the old connection must be over, and from then on the sweep looks at our own rows as well.
+ * for longer than a read can last, and nobody else may be at work under our name (twin.c); the scan
+ * is made after each connect and again when the last read of the old connection must be over, and
+ * from then on the sweep looks at our own rows as well.
  *
  * History is never read with XREADGROUP and an id: that raises the delivery count of everything
  * that it returns, though nothing has run.
@@ -19,7 +20,8 @@ bool recovery_is_ours_to_take(const struct stream *s, const struct pending_row *
 {
 	uint64_t on_its_way_ms = s->consumer->settings->read.block_ms + REPLY_MARGIN_MS;
 
-	if (!slice_is(row->owner, s->origin.consumer) || entryset_find(&s->entries, row->id))
+	if (!slice_is(row->owner, s->origin.consumer) || entryset_find(&s->entries, row->id) ||
+	    twin_is_about(s))
 		return false;
 	return !s->recovery.complete || row->idle_ms > on_its_way_ms;
 }
@@ -56,6 +58,7 @@ static void take_page(struct stream *s, const struct reply *rows)
 	const struct consumer *c = s->consumer;
 	struct entryid before = s->recovery.cursor;
 
+	twin_look(s, rows, s->recovery.asked_at_ms);
 	for (size_t i = 0; i < reply_len(rows); i++) {
 		struct pending_row row;
 
@@ -95,6 +98,7 @@ static void on_page_reply(void *owner, void *request, const struct reply *r)
 static void next_page(struct stream *s)
 {
 	s->recovery.asked = true;
+	s->recovery.asked_at_ms = stream_now_ms(s);
 	stream_ask_pending(s, s->recovery.cursor, PAGE_ROWS, s->origin.consumer, on_page_reply);
 }
 
@@ -118,6 +122,7 @@ void recovery_start(struct stream *s)
 {
 	uint64_t over_ms = s->consumer->settings->read.block_ms + REPLY_MARGIN_MS + AGAIN_MARGIN_MS;
 
+	twin_forget_all(s);
 	scan(s);
 	loop_timer_in(stream_loop(s), &s->recovery.timer, over_ms);
 }
@@ -126,6 +131,7 @@ void recovery_stop(struct stream *s)
 {
 	ev_timer_stop(loop_ev(stream_loop(s)), &s->recovery.timer);
 	s->recovery.asked = false;
+	twin_forget_all(s);
 }
 
 void recovery_init(struct stream *s)

@@ -20,6 +20,7 @@ static void each_over(struct stream *s, const struct id_batch *b)
 
 		if (e && e->state == ENTRY_RELEASING)
 			entryset_forget(&s->entries, e);
+		twin_forget(s, b->items[i].id);
 	}
 	sweeper_given_back(s);
 }
@@ -113,6 +114,7 @@ static void release_looked_at(struct stream *s, const struct look *l)
 		s->consumer->stats.released++;
 	}
 	entryset_forget(&s->entries, e);
+	twin_forget(s, l->id);
 	sweeper_given_back(s);
 }
 

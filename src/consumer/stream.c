@@ -18,9 +18,8 @@ void stream_init(struct stream *s, struct consumer *c, const char *name)
 	s->consumer = c;
 	s->name = xstrdup(name);
 	s->dead_letters = deadletter_stream(&settings->dead_letter, name);
-	s->origin = (struct origin){ .stream = s->name,
-		.group = settings->group,
-		.consumer = settings->consumer };
+	s->origin =
+	    (struct origin){ .stream = s->name, .group = c->group, .consumer = c->name_in_group };
 	s->origin.json = origin_json_new(s->origin.stream, s->origin.group, s->origin.consumer,
 	    &s->origin.json_len);
 	entryset_init(&s->entries, &c->totals);

@@ -4,8 +4,8 @@
  * alone writes its struct:
  *
  *   reader.c  group.c  begin.c  settler.c (XACK)  undertaker.c (dead letters)  release.c
- *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  arrival.c (what comes in)
- * verdict.c (what comes back)
+ *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  twin.c  arrival.c (what comes
+ * in) verdict.c (what comes back)
  */
 #ifndef SLUICED_CONSUMER_STREAM_H
 #define SLUICED_CONSUMER_STREAM_H
@@ -20,6 +20,7 @@
 #include "core/credit.h"
 #include "core/deadletter.h"
 #include "core/policy.h"
+#include "core/sightings.h"
 #include "core/sweep.h"
 #include "redis/conn.h"
 #include "redis/keyspace.h"
@@ -129,12 +130,22 @@ struct recovery {
 	ev_timer timer;
 	struct entryid cursor;
 	bool asked;
+	uint64_t asked_at_ms;
 	bool complete;  /* the scan before the first read is over */
 	size_t n_taken; /* by the current scan */
 };
 
+/* Another daemon that goes by our name. */
+struct twin {
+	struct sightings *sightings; /* rows on our name that are not held; NULL: none yet */
+	uint64_t until_ms;           /* it is taken to be about */
+	bool told;
+	struct log_limit log;
+};
+
 struct beginner {
 	uint32_t batch_max;    /* BATCH_MAX, less after replies that never arrived */
+	bool alone;            /* the one on its way shall be the only one of the stream */
 	ev_timer timer;        /* the next waiting entry falls due */
 	struct list_node node; /* on the consumer's list of streams with due entries */
 	struct pause pause;
@@ -160,14 +171,20 @@ struct stream {
 	struct sweeper sweeper;
 	struct name_check name_check;
 	struct recovery recovery;
+	struct twin twin;
 	struct beginner beginner;
 };
 
 struct consumer {
 	struct consumer_host *host;
+	struct config *config; /* keeps what `settings` points to */
 	const struct consumer_settings *settings;
+	char *name, *group, *name_in_group; /* the same in all settings that it will ever have */
 	struct policy policy;
-	struct pool *pool;
+	struct list pools; /* the one that takes entries is the last; see pools.c */
+	struct pool *pool; /* that one's */
+	ev_timer relief;
+	struct deferred retire;
 	struct stream *streams;
 	size_t n_streams;
 	struct entry_totals totals;
@@ -252,6 +269,9 @@ void arrival_new(struct stream *s, const struct reply *entry, uint64_t fresh_at_
 /* The payload of an entry whose begin has succeeded. */
 void arrival_begun(struct stream *s, struct entry *e, const struct reply *fields);
 
+/* e, READY or BEGINNING, is over max_entry_bytes. */
+void arrival_oversize(struct stream *s, struct entry *e, uint64_t bytes);
+
 /* An id of which we have become the owner, with the runs behind it. */
 void arrival_owned(struct stream *s, struct entryid id, uint32_t attempts,
     enum entry_source source);
@@ -264,6 +284,15 @@ void arrival_want_turn(struct stream *s);
 
 /* Hands READY entries to the pool, stream by stream, as far as it has room. */
 void arrival_hand_over(struct consumer *c);
+
+/* ---- pools.c: the handler processes, before and after a reload ---- */
+
+void pools_init(struct consumer *c);
+/* Makes the pool of the settings of now; one that is there already finishes what it has. */
+void pools_renew(struct consumer *c);
+void pools_drain(struct consumer *c);
+void pools_kill(struct consumer *c);
+void pools_done(struct consumer *c);
 
 /* ---- verdict.c: what comes back ---- */
 
@@ -307,6 +336,7 @@ void reader_open(struct stream *s);
 /* Connects to where the stream is served now, if that is elsewhere. */
 void reader_follow(struct stream *s);
 void reader_done(struct stream *s);
+void reader_settings_changed(struct stream *s);
 /* Puts the stream on the list that fits what its reader may do next. */
 void reader_place(struct stream *s);
 /* Issues the reads that there is room for. */
@@ -380,6 +410,17 @@ bool recovery_is_complete(const struct stream *s);
 /* Whether a row is pending on our name, not held, and no reply can be on its way with it. */
 bool recovery_is_ours_to_take(const struct stream *s, const struct pending_row *row);
 void recovery_take_up(struct stream *s, const struct pending_row *row);
+
+/* ---- twin.c ---- */
+
+/* A page of the pending list that was asked for then: does somebody else work under our name? To be
+ * asked before anything of it is taken up. */
+void twin_look(struct stream *s, const struct reply *rows, uint64_t asked_at_ms);
+/* Then nothing is taken up from our own pending list. */
+bool twin_is_about(const struct stream *s);
+/* We have set its idle time ourselves. */
+void twin_forget(struct stream *s, struct entryid id);
+void twin_forget_all(struct stream *s);
 
 /* ---- sweeper.c ---- */
 

@@ -276,6 +276,7 @@ static void page_arrived(struct stream *s, const struct reply *rows)
 	struct choice c = { .room = room(s), .last = s->sweeper.sweep.cursor };
 	bool goes_on;
 
+	twin_look(s, rows, s->sweeper.asked_at_ms);
 	if (entryid_is_zero(s->sweeper.sweep.cursor))
 		group_note_lowest(s, rows);
 	c.batch = id_batch_new(s, c.room);

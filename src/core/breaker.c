@@ -91,12 +91,24 @@ static enum breaker_change met_broken(struct breaker *b, struct breaker_key entr
 	return same_event ? BREAKER_UNCHANGED : broken_event(b);
 }
 
+/* From the newest: one entry that fails again and again is found at once. */
+static bool is_in_streak(const struct breaker *b, struct breaker_key entry)
+{
+	uint32_t n = b->n_failed < BREAKER_STREAK_MAX ? b->n_failed : BREAKER_STREAK_MAX;
+
+	for (uint32_t back = 1; back <= n; back++) {
+		if (same(b->streak[(b->n_failed - back) % BREAKER_STREAK_MAX], entry))
+			return true;
+	}
+	return false;
+}
+
 static enum breaker_change failed(struct breaker *b, struct breaker_key entry)
 {
 	uint64_t streak = b->settings->streak;
 
-	if (!same(entry, b->last_failed))
-		b->n_failed++;
+	if (!is_in_streak(b, entry))
+		b->streak[b->n_failed++ % BREAKER_STREAK_MAX] = entry;
 	b->last_failed = entry;
 	return open_if(b, streak && b->n_failed >= streak);
 }

@@ -32,6 +32,10 @@ enum breaker_change {
 /* How many entries that met a broken handler are remembered. */
 enum { BREAKER_MET_MAX = 64 };
 
+/* How many entries of a streak are told apart. In a longer one, an entry that fails again after so
+ * many others counts once more. */
+enum { BREAKER_STREAK_MAX = 1024 };
+
 /* An entry; ids alone are not enough: streams filled in the same millisecond share them. */
 struct breaker_key {
 	const struct origin *origin;
@@ -46,8 +50,9 @@ struct breaker_met {
 struct breaker {
 	const struct breaker_settings *settings;
 	enum breaker_state state;
-	uint32_t n_broken; /* in a row */
-	uint32_t n_failed; /* different entries in a row */
+	uint32_t n_broken;                             /* in a row */
+	uint32_t n_failed;                             /* different entries in a row */
+	struct breaker_key streak[BREAKER_STREAK_MAX]; /* those counted in n_failed; ring */
 	struct breaker_key last_failed, tried;
 	pid_t last_broken_pid;
 	uint64_t cooldown_ms;

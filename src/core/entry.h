@@ -74,6 +74,7 @@ struct entry {
 	bool renewing;             /* a renewal of its lease is on its way */
 	bool lost;                 /* pending for another: only an ok still counts */
 	uint8_t dead_reason;       /* BURYING: enum dead_reason */
+	uint8_t n_unfetched;       /* begins whose reply never came: see consumer/begin.c */
 	uint32_t attempts;         /* runs begun and not forgiven: the group's delivery count */
 	uint32_t bytes;            /* of the payload, while it counts as held */
 	uint64_t release_delay_ms; /* RELEASING: what others shall still wait; 0: take it at once */

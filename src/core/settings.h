@@ -119,6 +119,7 @@ struct handler_settings {
 	struct string_map environment;
 	struct string_list environment_fields;
 	struct exit_codes exit_codes;
+	uint64_t files_stamp; /* another one when the program, or a file among its arguments, is */
 };
 
 struct retry_settings {

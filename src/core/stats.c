@@ -5,7 +5,7 @@ void stats_each(const struct stats *s, void (*visit)(void *context, const struct
     void *context)
 {
 	const struct stats_row rows[] = {
-#define X(name, metric, label, text) { #name, metric, label, text, s->name },
+#define X(name, metric, label, value, text) { #name, metric, label, value, text, s->name },
 		STATS_COUNTERS(X)
 #undef X
 	};

@@ -15,11 +15,13 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "consumer/consumer.h"
+#include "daemon/activation.h"
 #include "daemon/lock.h"
+#include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/reload.h"
+#include "daemon/roster.h"
 
 enum {
 	READY_LOOK_MS = 20,
@@ -35,56 +37,35 @@ enum daemon_state {
 };
 
 struct daemon {
-	const struct config *config;
+	const struct daemon_spec *spec;
+	struct config *config; /* in force */
 	enum daemon_state state;
 	struct loop *loop;
-	struct redis_host redis;
-	struct keyspace *keyspace;
+	struct notify *notify;
 	struct handler_host handlers;
-	struct consumer_host host;
-	struct consumer **consumers;
-	size_t n_consumers;
+	struct site_spec sites;
+	struct roster roster;
 	ev_signal on_term, on_int, on_hup, on_usr1;
 	ev_timer step; /* STARTING: is it ready? DRAINING, HURRYING: time is up */
+	char *instance;
 	char hostname[256];
 };
 
 /* ---- leaving ---- */
 
-static bool all_runs_over(const struct daemon *d)
-{
-	for (size_t i = 0; i < d->n_consumers; i++) {
-		if (!consumer_runs_are_over(d->consumers[i]))
-			return false;
-	}
-	return true;
-}
-
 static void on_runs_over(void *owner)
 {
 	struct daemon *d = owner;
 
-	if (!all_runs_over(d))
-		return;
 	d->state = DAEMON_SETTLING;
 	loop_timer_in(d->loop, &d->step, SETTLE_MS);
 }
 
-static bool all_drained(const struct daemon *d)
-{
-	for (size_t i = 0; i < d->n_consumers; i++) {
-		if (!consumer_is_drained(d->consumers[i]))
-			return false;
-	}
-	return true;
-}
-
-static void on_consumer_drained(void *owner)
+static void on_empty(void *owner)
 {
 	struct daemon *d = owner;
 
-	if (all_drained(d))
-		loop_stop(d->loop);
+	loop_stop(d->loop);
 }
 
 static uint64_t longest_kill_grace_ms(const struct daemon *d)
@@ -105,9 +86,9 @@ static void drain(struct daemon *d)
 	d->state = DAEMON_DRAINING;
 	log_event(LEVEL_NOTICE, EVENT_DRAINING, NULL, "stopping: runs may finish within %llu ms",
 	    (unsigned long long)d->config->daemon.drain_timeout_ms);
+	notify_stopping(d->notify);
 	loop_timer_in(d->loop, &d->step, d->config->daemon.drain_timeout_ms);
-	for (size_t i = 0; i < d->n_consumers; i++)
-		consumer_drain(d->consumers[i]);
+	roster_close(&d->roster);
 }
 
 static void hurry(struct daemon *d)
@@ -115,16 +96,16 @@ static void hurry(struct daemon *d)
 	d->state = DAEMON_HURRYING;
 	log_event(LEVEL_NOTICE, EVENT_DRAINING, NULL, "ending the runs that are left");
 	loop_timer_in(d->loop, &d->step, longest_kill_grace_ms(d) + SETTLE_MS);
-	for (size_t i = 0; i < d->n_consumers; i++)
-		consumer_end_runs(d->consumers[i]);
+	roster_end_runs(&d->roster);
 }
 
 static void give_up(struct daemon *d)
 {
+	const struct roster *r = &d->roster;
 	size_t n_held = 0;
 
-	for (size_t i = 0; i < d->n_consumers; i++)
-		n_held += consumer_totals(d->consumers[i])->n_held;
+	for (struct member *m = roster_next(r, NULL); m; m = roster_next(r, m))
+		n_held += consumer_totals(m->consumer)->n_held;
 	log_event(LEVEL_WARNING, EVENT_DRAINING, NULL,
 	    "Redis has not taken everything in time: %zu entries stay pending", n_held);
 	loop_stop(d->loop);
@@ -144,25 +125,124 @@ static void on_terminate(struct ev_loop *ev, ev_signal *w, int events)
 		give_up(d);
 }
 
+/* ---- the loop stood still ---- */
+
+static void on_stall(void *owner, uint64_t gap_ms)
+{
+	struct daemon *d = owner;
+	const struct roster *r = &d->roster;
+	struct log_fields fields = { .duration_ms = log_number(gap_ms) };
+
+	log_event(LEVEL_WARNING, EVENT_STALLED, &fields, "the daemon stood still for %llu ms",
+	    (unsigned long long)gap_ms);
+	for (struct member *m = roster_next(r, NULL); m; m = roster_next(r, m))
+		consumer_stalled(m->consumer, gap_ms);
+}
+
+/* A third of the shortest lease: longer than that, and others may have taken what is ours. */
+static uint64_t stall_threshold_ms(const struct config *config)
+{
+	uint64_t shortest_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < config->n_consumers; i++) {
+		if (config->consumers[i].claim.min_idle_ms < shortest_ms)
+			shortest_ms = config->consumers[i].claim.min_idle_ms;
+	}
+	return shortest_ms / 3;
+}
+
+/* ---- reload ---- */
+
+static void put_in_force(struct daemon *d, struct config *config)
+{
+	struct reload_counts n = reload_apply(&d->roster, &d->sites, config);
+	struct config *before = d->config;
+
+	d->config = config;
+	d->spec->use_log_settings(config);
+	loop_watch_stalls(d->loop, stall_threshold_ms(config), on_stall, d);
+	config_free(before);
+	log_event(LEVEL_NOTICE, EVENT_RELOADED, NULL,
+	    "%zu consumers as before, %zu changed, %zu replaced, %zu added, %zu removed", n.same,
+	    n.changed, n.replaced, n.added, n.removed);
+}
+
+static void tell(const struct diag *diag, enum log_level level, enum log_event event,
+    struct buf *ret_lines)
+{
+	for (size_t i = 0; i < diag->n_messages; i++) {
+		char *text = diag_format(diag, &diag->messages[i]);
+
+		log_event(level, event, NULL, "%s", text);
+		buf_append_text(ret_lines, text);
+		buf_append_char(ret_lines, '\n');
+		free(text);
+	}
+}
+
+static void tell_reload_is_over(struct daemon *d, int error, const struct buf *lines)
+{
+	char *remark;
+
+	if (!error) {
+		notify_ready(d->notify, NULL);
+		return;
+	}
+	remark = xasprintf("reload refused: %.*s", (int)buf_len(lines), buf_data(lines));
+	remark[strcspn(remark, "\n")] = '\0';
+	notify_ready(d->notify, remark);
+	free(remark);
+}
+
+int daemon_reload(struct daemon *d, struct buf *ret_lines)
+{
+	struct config *config;
+	struct diag diag;
+	int r;
+
+	if (d->state > DAEMON_RUNNING) {
+		buf_append_text(ret_lines, "the daemon is stopping\n");
+		return -EBUSY;
+	}
+	diag_init(&diag, d->spec->config_path);
+	/* While starting it is not READY yet, and must not seem so because a reload is over. */
+	if (d->state == DAEMON_RUNNING)
+		notify_reloading(d->notify);
+	r = reload_prepare(d->spec->config_path, d->config, &diag, &config);
+	if (r) {
+		tell(&diag, LEVEL_ERROR, EVENT_RELOAD_REFUSED, ret_lines);
+	} else {
+		tell(&diag, LEVEL_WARNING, EVENT_CONFIG_WARNING, ret_lines);
+		put_in_force(d, config);
+	}
+	if (d->state == DAEMON_RUNNING)
+		tell_reload_is_over(d, r, ret_lines);
+	diag_done(&diag);
+	return r;
+}
+
 /* ---- other signals ---- */
 
 static void on_hangup(struct ev_loop *ev, ev_signal *w, int events)
 {
+	struct buf errors = { 0 };
+
 	(void)ev;
-	(void)w;
 	(void)events;
-	log_event(LEVEL_WARNING, EVENT_RELOAD_REFUSED, NULL,
-	    "this version does not reload: restart it to apply a changed file");
+	/* What is wrong with the file is in the log. */
+	daemon_reload(w->data, &errors);
+	buf_done(&errors);
 }
 
 static void on_summary(struct ev_loop *ev, ev_signal *w, int events)
 {
-	struct daemon *d = w->data;
+	const struct daemon *d = w->data;
+	const struct roster *r = &d->roster;
 
 	(void)ev;
 	(void)events;
-	for (size_t i = 0; i < d->n_consumers; i++)
-		consumer_log_summary(d->consumers[i]);
+	for (struct member *m = roster_next(r, NULL); m; m = roster_next(r, m))
+		consumer_log_summary(m->consumer);
 }
 
 static void watch_signal(struct daemon *d, ev_signal *w, int signum,
@@ -196,18 +276,20 @@ static void unwatch_signals(struct daemon *d)
 
 static void look_whether_ready(struct daemon *d)
 {
-	size_t n_connected = 0;
+	const struct roster *r = &d->roster;
+	size_t n = 0, n_connected = 0;
 
-	for (size_t i = 0; i < d->n_consumers; i++) {
-		if (!consumer_has_tried(d->consumers[i])) {
+	for (struct member *m = roster_next(r, NULL); m; m = roster_next(r, m)) {
+		if (!consumer_has_tried(m->consumer)) {
 			loop_timer_in(d->loop, &d->step, READY_LOOK_MS);
 			return;
 		}
-		n_connected += consumer_is_connected(d->consumers[i]);
+		n++;
+		n_connected += consumer_is_connected(m->consumer);
 	}
 	d->state = DAEMON_RUNNING;
-	log_event(LEVEL_NOTICE, EVENT_READY, NULL, "%zu consumers, %zu connected", d->n_consumers,
-	    n_connected);
+	log_event(LEVEL_NOTICE, EVENT_READY, NULL, "%zu consumers, %zu connected", n, n_connected);
+	notify_ready(d->notify, NULL);
 }
 
 static void on_step(struct ev_loop *ev, ev_timer *w, int events)
@@ -224,117 +306,109 @@ static void on_step(struct ev_loop *ev, ev_timer *w, int events)
 		give_up(d);
 }
 
-static void on_stall(void *owner, uint64_t gap_ms)
-{
-	struct daemon *d = owner;
-	struct log_fields fields = { .duration_ms = log_number(gap_ms) };
-
-	log_event(LEVEL_WARNING, EVENT_STALLED, &fields, "the daemon stood still for %llu ms",
-	    (unsigned long long)gap_ms);
-	for (size_t i = 0; i < d->n_consumers; i++)
-		consumer_stalled(d->consumers[i], gap_ms);
-}
-
-/* A third of the shortest lease: longer than that, and others may have taken what is ours. */
-static uint64_t stall_threshold_ms(const struct config *config)
-{
-	uint64_t shortest_ms = UINT64_MAX;
-
-	for (size_t i = 0; i < config->n_consumers; i++) {
-		if (config->consumers[i].claim.min_idle_ms < shortest_ms)
-			shortest_ms = config->consumers[i].claim.min_idle_ms;
-	}
-	return shortest_ms / 3;
-}
-
 static void make_hosts(struct daemon *d)
 {
-	const struct daemon_settings *settings = &d->config->daemon;
-	char *client_name = xasprintf("sluiced.%s", settings->instance);
-
 	if (gethostname(d->hostname, sizeof(d->hostname) - 1))
 		strcpy(d->hostname, "localhost");
-	d->redis = (struct redis_host){
-		.loop = d->loop,
-		.resolver = resolver_new(d->loop),
-		.settings = &d->config->redis,
-		.dice = clock_wall_ms() ^ (uint64_t)getpid() << 32,
-	};
-	d->keyspace = keyspace_new(&d->redis, client_name);
 	d->handlers = (struct handler_host){
 		.loop = d->loop,
 		.environment = handler_environment_new(environ),
 	};
-	d->host = (struct consumer_host){
+	d->sites = (struct site_spec){
 		.loop = d->loop,
-		.redis = &d->redis,
-		.keyspace = d->keyspace,
+		.resolver = resolver_new(d->loop),
 		.handlers = &d->handlers,
-		.instance = settings->instance,
+		.instance = d->instance,
 		.hostname = d->hostname,
-		.max_held_bytes = settings->max_in_flight_bytes,
-		.rng = { d->redis.dice },
+		.owner = &d->roster,
+		.on_runs_over = roster_on_runs_over,
+		.on_drained = roster_on_drained,
+	};
+	d->roster = (struct roster){ .loop = d->loop,
 		.owner = d,
 		.on_runs_over = on_runs_over,
-		.on_drained = on_consumer_drained,
-	};
-	list_init(&d->host.at_bytes);
-	free(client_name);
+		.on_empty = on_empty };
+	roster_init(&d->roster);
+}
+
+static struct notify_facts facts_for_notify(void *owner)
+{
+	const struct daemon *d = owner;
+	const struct roster *r = &d->roster;
+	struct notify_facts f = { 0 };
+
+	for (struct member *m = roster_next(r, NULL); m; m = roster_next(r, m)) {
+		const struct stats *stats = consumer_stats(m->consumer);
+
+		f.n_consumers++;
+		f.n_connected += consumer_is_connected(m->consumer);
+		f.n_held += consumer_totals(m->consumer)->n_held;
+		f.n_dead += stats->dead_rejected + stats->dead_attempts + stats->dead_trimmed +
+		            stats->dead_oversize;
+	}
+	return f;
+}
+
+static void start_consumers(struct daemon *d)
+{
+	struct site *site = site_new(&d->sites, d->config);
+
+	roster_add_site(&d->roster, site);
+	for (size_t i = 0; i < d->config->n_consumers; i++)
+		roster_add(&d->roster, site, d->config, &d->config->consumers[i]);
+	site_open(site);
 }
 
 static void start(struct daemon *d)
 {
-	const struct config *config = d->config;
-
 	d->loop = loop_new();
 	watch_signals(d);
 	make_hosts(d);
-	d->n_consumers = config->n_consumers;
-	d->consumers = xcalloc(d->n_consumers, sizeof(struct consumer *));
-	for (size_t i = 0; i < d->n_consumers; i++)
-		d->consumers[i] = consumer_new(&d->host, &config->consumers[i]);
-	for (size_t i = 0; i < d->n_consumers; i++)
-		consumer_start(d->consumers[i]);
-	keyspace_open(d->keyspace);
-	loop_watch_stalls(d->loop, stall_threshold_ms(config), on_stall, d);
+	start_consumers(d);
+	loop_watch_stalls(d->loop, stall_threshold_ms(d->config), on_stall, d);
 	ev_init(&d->step, on_step);
 	d->step.data = d;
 	loop_timer_in(d->loop, &d->step, READY_LOOK_MS);
+	d->notify = notify_new(
+	    &(struct notify_spec){ .loop = d->loop, .owner = d, .facts = facts_for_notify });
+	activation_close_unused();
 }
 
 static void stop(struct daemon *d)
 {
-	keyspace_close(d->keyspace);
-	for (size_t i = 0; i < d->n_consumers; i++)
-		consumer_free(d->consumers[i]);
-	free(d->consumers);
-	keyspace_free(d->keyspace);
-	resolver_free(d->redis.resolver);
-	arena_cache_done(&d->redis.arena_cache);
+	notify_free(d->notify);
+	roster_done(&d->roster);
+	resolver_free(d->sites.resolver);
 	handler_environment_free(d->handlers.environment);
 	ev_timer_stop(loop_ev(d->loop), &d->step);
 	unwatch_signals(d);
 	loop_free(d->loop);
 }
 
-int daemon_run(const struct config *config)
+int daemon_run(const struct daemon_spec *spec)
 {
-	struct daemon d = { .config = config };
+	struct daemon d = { .spec = spec, .config = config_keep(spec->config) };
+	const struct daemon_settings *settings = &d.config->daemon;
 	const char *why;
-	int lock_fd, r = lock_take(config->daemon.runtime_dir, &lock_fd, &why);
+	int lock_fd, r;
 
+	activation_init();
+	r = lock_take(settings->runtime_dir, &lock_fd, &why);
 	if (r) {
-		log_event(LEVEL_ERROR, EVENT_STOPPED, NULL, "%s: %s", config->daemon.runtime_dir,
-		    why);
+		log_event(LEVEL_ERROR, EVENT_STOPPED, NULL, "%s: %s", settings->runtime_dir, why);
+		config_free(d.config);
 		return EXIT_RUNTIME;
 	}
 	log_event(LEVEL_NOTICE, EVENT_STARTED, NULL, "sluiced %s, instance %s, %zu consumers",
-	    SLUICED_VERSION, config->daemon.instance, config->n_consumers);
+	    SLUICED_VERSION, settings->instance, d.config->n_consumers);
+	d.instance = xstrdup(settings->instance);
 	start(&d);
 	loop_run(d.loop);
 	stop(&d);
 	log_event(LEVEL_NOTICE, EVENT_STOPPED, NULL, "stopped");
 	log_flush();
+	config_free(d.config);
+	free(d.instance);
 	close(lock_fd);
 	return EXIT_CLEAN;
 }

@@ -10,6 +10,9 @@
 #include "config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
+#include "loop/loop.h"
+#include "redis/decoder.h"
+#include "redis/tls.h"
 
 /* A descriptor that we open must not land on 0, 1 or 2 because our starter had closed them. */
 static void open_standard_descriptors(void)
@@ -23,8 +26,13 @@ static void open_standard_descriptors(void)
 		close(fd);
 }
 
-static void set_up_log(const struct options *o, const struct config *config)
+/* What the command line says holds, whatever a reload brings. */
+static struct options options;
+
+static void use_log_settings(const struct config *config)
 {
+	const struct options *o = &options;
+
 	log_setup(&(struct log_settings){
 	    .level = o->has_log_level ? o->log_level : (enum log_level)config->daemon.log_level,
 	    .format = (enum log_format)config->daemon.log_format,
@@ -43,11 +51,15 @@ static void log_warnings(const struct diag *diag)
 	}
 }
 
-static int run(const struct options *o, const struct config *config, const struct diag *diag)
+static int run(struct config *config, const struct diag *diag)
 {
-	set_up_log(o, config);
+	use_log_settings(config);
 	log_warnings(diag);
-	return daemon_run(config);
+	return daemon_run(&(struct daemon_spec){
+	    .config_path = options.config_path,
+	    .config = config,
+	    .use_log_settings = use_log_settings,
+	});
 }
 
 static int with_config(const struct options *o)
@@ -69,25 +81,34 @@ static int with_config(const struct options *o)
 	else if (o->task == TASK_CHECK)
 		printf("%s: no errors\n", o->config_path);
 	else
-		status = run(o, config, &diag);
+		status = run(config, &diag);
 	config_free(config);
 	diag_done(&diag);
 	return status;
 }
 
+static void print_version(void)
+{
+	const char *tls = tls_library();
+
+	printf("sluiced " SLUICED_VERSION " (%s, libev %d.%d, %s%s)\n", decoder_library(),
+	    ev_version_major(), ev_version_minor(), tls ? "TLS by " : "without TLS",
+	    tls ? tls : "");
+}
+
 int main(int argc, char **argv)
 {
-	struct options o;
+	struct options *o = &options;
 
 	open_standard_descriptors();
-	if (options_parse(argc, argv, &o))
+	if (options_parse(argc, argv, o))
 		return EXIT_USAGE;
-	switch (o.task) {
+	switch (o->task) {
 	case TASK_HELP:
 		options_print_help(stdout);
 		return EXIT_CLEAN;
 	case TASK_VERSION:
-		puts("sluiced " SLUICED_VERSION);
+		print_version();
 		return EXIT_CLEAN;
 	case TASK_PRINT_SCHEMA:
 		config_print_schema(stdout);
@@ -97,5 +118,5 @@ int main(int argc, char **argv)
 	case TASK_PRINT_CONFIG:
 		break;
 	}
-	return with_config(&o);
+	return with_config(o);
 }

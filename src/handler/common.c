@@ -25,6 +25,7 @@ void common_init(struct common *c, const struct pool_spec *spec)
 		.spec = *spec,
 		.loop = spec->host->loop,
 		.settings = s,
+		.concurrency = (uint32_t)s->concurrency,
 		.environment = environment_new(spec->host->environment, s),
 	};
 	c->drained.run = on_drained;

@@ -17,6 +17,7 @@ struct common {
 	struct pool_spec spec;
 	struct loop *loop;
 	const struct handler_settings *settings;
+	uint32_t concurrency; /* as set last: processes */
 	char **environment;
 	struct pool_counters counters;
 	struct entryline line;

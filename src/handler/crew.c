@@ -36,6 +36,8 @@ void crew_worker_event(struct crew *c, struct worker *w, enum worker_event event
 	w->state = (uint8_t)worker_state_after((enum worker_state)w->state, event);
 	c->n_in_state[w->state]++;
 	crew_worker_changed(c, w);
+	if (w->retired && w->state == WORKER_DOWN)
+		loop_defer(c->common->loop, &c->bury);
 	common_count_down(c->common, crew_processes(c));
 }
 
@@ -65,20 +67,66 @@ void crew_forget(struct crew *c, struct worker *w)
 	set_listed(&c->starting, &w->start_node, false);
 }
 
+static void on_bury(struct deferred *d)
+{
+	struct crew *c = container_of(d, struct crew, bury);
+
+	list_foreach_safe(&c->retired, node) {
+		struct worker *w = container_of(node, struct worker, retired_node);
+
+		if (w->state != WORKER_DOWN)
+			continue;
+		list_remove(&c->retired, node);
+		c->n_in_state[WORKER_DOWN]--;
+		worker_free(w);
+	}
+}
+
+static void add_workers(struct crew *c, uint32_t n)
+{
+	c->workers = xreallocarray(c->workers, c->n_workers + n, sizeof(struct worker *));
+	c->n_in_state[WORKER_DOWN] += n;
+	while (n--) {
+		struct worker *w = c->workers[c->n_workers++] = worker_new(c, c->common);
+
+		if (c->started)
+			crew_start_soon(c, w);
+	}
+}
+
+static void retire_last(struct crew *c)
+{
+	struct worker *w = c->workers[--c->n_workers];
+
+	w->retired = true;
+	list_append(&c->retired, &w->retired_node);
+	worker_drain(w);
+	if (w->state == WORKER_DOWN)
+		loop_defer(c->common->loop, &c->bury);
+}
+
+void crew_resize(struct crew *c)
+{
+	uint32_t wanted = c->common->concurrency;
+
+	if (wanted > c->n_workers)
+		add_workers(c, wanted - c->n_workers);
+	while (wanted < c->n_workers)
+		retire_last(c);
+}
+
 struct crew *crew_new(struct common *common)
 {
 	struct crew *c = xcalloc(1, sizeof(*c));
 
 	c->common = common;
-	c->n_workers = (uint32_t)common->settings->concurrency;
-	c->n_in_state[WORKER_DOWN] = c->n_workers;
+	c->bury.run = on_bury;
+	list_init(&c->retired);
 	list_init(&c->with_room);
 	list_init(&c->idle);
 	list_init(&c->starting);
 	ev_init(&c->starter, on_starter);
-	c->workers = xcalloc(c->n_workers, sizeof(*c->workers));
-	for (uint32_t i = 0; i < c->n_workers; i++)
-		c->workers[i] = worker_new(c, common);
+	crew_resize(c);
 	return c;
 }
 
@@ -88,6 +136,9 @@ void crew_free(struct crew *c)
 		return;
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		worker_free(c->workers[i]);
+	while (!list_empty(&c->retired))
+		worker_free(container_of(list_pop(&c->retired), struct worker, retired_node));
+	loop_undefer(c->common->loop, &c->bury);
 	ev_timer_stop(loop_ev(c->common->loop), &c->starter);
 	free(c->workers);
 	free(c);
@@ -95,6 +146,7 @@ void crew_free(struct crew *c)
 
 void crew_start(struct crew *c)
 {
+	c->started = true;
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		crew_start_soon(c, c->workers[i]);
 }
@@ -106,7 +158,7 @@ uint32_t crew_round(const struct crew *c)
 
 uint32_t crew_processes(const struct crew *c)
 {
-	return c->n_workers - c->n_in_state[WORKER_DOWN];
+	return c->n_workers + (uint32_t)c->retired.len - c->n_in_state[WORKER_DOWN];
 }
 
 static struct worker *next_worker(struct crew *c, const struct entry *e)
@@ -138,4 +190,34 @@ void crew_kill(struct crew *c)
 {
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		worker_kill(c->workers[i]);
+	list_foreach(&c->retired, node) {
+		worker_kill(container_of(node, struct worker, retired_node));
+	}
+}
+
+static struct pool_process process_of(const struct worker *w)
+{
+	return (struct pool_process){
+		.pid = w->child.pid,
+		.state = (enum worker_state)w->state,
+		.n_entries = w->held.n,
+	};
+}
+
+void crew_each_process(const struct crew *c,
+    void (*visit)(void *context, const struct pool_process *process), void *context)
+{
+	for (uint32_t i = 0; i < c->n_workers; i++) {
+		struct pool_process process = process_of(c->workers[i]);
+
+		if (process.state != WORKER_DOWN)
+			visit(context, &process);
+	}
+	list_foreach(&c->retired, node) {
+		struct pool_process process =
+		    process_of(container_of(node, struct worker, retired_node));
+
+		if (process.state != WORKER_DOWN)
+			visit(context, &process);
+	}
 }

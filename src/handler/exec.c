@@ -57,9 +57,9 @@ uint32_t execs_room(const struct execs *x)
 {
 	size_t used = x->running.len + x->unstarted.len;
 
-	if (x->common->draining || ev_is_active(&x->start_again))
+	if (x->common->draining || ev_is_active(&x->start_again) || used >= x->common->concurrency)
 		return 0;
-	return (uint32_t)(x->common->settings->concurrency - used);
+	return (uint32_t)(x->common->concurrency - used);
 }
 
 /* --- the end of a run ------------------------------------------------------------------------- */
@@ -372,6 +372,18 @@ void execs_kill(struct execs *x)
 		if (r->cause == KILL_NONE && !r->child.reaped)
 			r->cause = KILL_DRAIN;
 		child_terminate(&r->child);
+	}
+}
+
+void execs_each_process(const struct execs *x,
+    void (*visit)(void *context, const struct pool_process *process), void *context)
+{
+	list_foreach(&x->running, node) {
+		const struct run *r = container_of(node, struct run, node);
+
+		visit(context, &(struct pool_process){ .pid = r->child.pid,
+		                   .state = WORKER_UP,
+		                   .n_entries = 1 });
 	}
 }
 

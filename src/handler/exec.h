@@ -17,5 +17,7 @@ uint32_t execs_processes(const struct execs *x);
 void execs_offer(struct execs *x, struct entry *e, const struct fields *f);
 void execs_drain(struct execs *x);
 void execs_kill(struct execs *x);
+void execs_each_process(const struct execs *x,
+    void (*visit)(void *context, const struct pool_process *process), void *context);
 
 #endif

@@ -15,7 +15,8 @@
 enum {
 	FULL_BYTES = 4 * 1024 * 1024,
 	ROOM_BYTES = 1024 * 1024,
-	KEEP_BYTES = 16 * 1024,
+	KEEP_BUSY_BYTES = 512 * 1024,
+	KEEP_IDLE_BYTES = 16 * 1024,
 };
 
 static void close_fd(struct feed *f)
@@ -31,6 +32,9 @@ static void on_written(struct feed *f)
 {
 	size_t left = buf_len(&f->out);
 
+	/* A worker that is never idle would keep the room for its largest batch ever. */
+	if (!left && f->out.cap > KEEP_BUSY_BYTES)
+		buf_done(&f->out);
 	if (left)
 		ev_io_start(loop_ev(f->loop), &f->io);
 	else
@@ -140,6 +144,6 @@ void feed_close(struct feed *f)
 
 void feed_trim(struct feed *f)
 {
-	if (!buf_len(&f->out) && f->out.cap > KEEP_BYTES)
+	if (!buf_len(&f->out) && f->out.cap > KEEP_IDLE_BYTES)
 		buf_done(&f->out);
 }

@@ -135,6 +135,12 @@ static void obey_broken(struct worker *w, const struct verdict_line *v)
 		return;
 	w->broke = true;
 	set_outcome(w, v, &o);
+	/* Done side by side, any of them may be under way still. */
+	if (w->common->settings->parallel && before) {
+		worker_broke(w, o.detail);
+		obey_retire(w);
+		return;
+	}
 	for (uint32_t n = w->held.first; n != w->held.last; n++) {
 		struct held_slot *slot = held_numbered(&w->held, n);
 

@@ -44,6 +44,22 @@ void pool_start(struct pool *p)
 		crew_start(p->crew);
 }
 
+void pool_set_concurrency(struct pool *p, uint32_t n)
+{
+	if (p->common.draining || p->common.concurrency == n)
+		return;
+	p->common.concurrency = n;
+	if (p->crew)
+		crew_resize(p->crew);
+	if (pool_room(p))
+		common_room(&p->common);
+}
+
+uint32_t pool_concurrency(const struct pool *p)
+{
+	return p->common.concurrency;
+}
+
 uint32_t pool_room(const struct pool *p)
 {
 	return p->crew ? p->crew->room : execs_room(p->execs);
@@ -51,7 +67,7 @@ uint32_t pool_room(const struct pool *p)
 
 uint32_t pool_round(const struct pool *p)
 {
-	return p->crew ? crew_round(p->crew) : (uint32_t)p->common.settings->concurrency;
+	return p->crew ? crew_round(p->crew) : p->common.concurrency;
 }
 
 bool pool_room_alone(const struct pool *p)
@@ -99,4 +115,13 @@ uint32_t pool_processes(const struct pool *p)
 uint32_t pool_workers_in(const struct pool *p, enum worker_state state)
 {
 	return p->crew ? p->crew->n_in_state[state] : 0;
+}
+
+void pool_each_process(const struct pool *p,
+    void (*visit)(void *context, const struct pool_process *process), void *context)
+{
+	if (p->crew)
+		crew_each_process(p->crew, visit, context);
+	else
+		execs_each_process(p->execs, visit, context);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/entry.h"
 #include "core/fields.h"
@@ -68,6 +69,13 @@ struct pool *pool_new(const struct pool_spec *spec) MUST_CHECK;
 /* Starts the workers of worker mode. */
 void pool_start(struct pool *p);
 
+/*
+ * So many processes from now on. Workers that are missing are started at once; of those that are
+ * too many the last ones finish what they have and go, as do the runs of exec mode.
+ */
+void pool_set_concurrency(struct pool *p, uint32_t n);
+uint32_t pool_concurrency(const struct pool *p);
+
 /* Entries that can be offered now. */
 uint32_t pool_room(const struct pool *p);
 
@@ -98,6 +106,16 @@ uint32_t pool_processes(const struct pool *p);
 
 /* Workers in a state; none in exec mode. */
 uint32_t pool_workers_in(const struct pool *p, enum worker_state state);
+
+struct pool_process {
+	pid_t pid;
+	enum worker_state state; /* exec mode: always WORKER_UP */
+	uint32_t n_entries;      /* handed to it and not settled */
+};
+
+/* Calls visit for each process that is alive. */
+void pool_each_process(const struct pool *p,
+    void (*visit)(void *context, const struct pool_process *process), void *context);
 
 /* Kills what is left at once (SIGKILL), gives no verdicts. NULL is allowed. */
 void pool_free(struct pool *p);

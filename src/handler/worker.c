@@ -64,7 +64,7 @@ static uint64_t due_ms(const struct worker *w)
 	case WORKER_UP:
 		return w->held.n ? clock_start(w) + s->timeout_ms : never_ms;
 	case WORKER_LEAVING:
-		return w->held.n ? clock_start(w) + s->timeout_ms : w->leave_by_ms;
+		return w->held.n && !w->broke ? clock_start(w) + s->timeout_ms : w->leave_by_ms;
 	case WORKER_DOWN:
 	case WORKER_DYING:
 	case WORKER_STATE_COUNT:
@@ -90,6 +90,17 @@ static void begin_to_leave(struct worker *w)
 
 	w->leave_by_ms = worker_now_ms(w) + (w->broke ? s->kill_grace_ms : s->timeout_ms);
 	worker_set_clock(w);
+}
+
+static void set_why(struct worker *w, char *why)
+{
+	free(w->why);
+	w->why = why;
+}
+
+void worker_broke(struct worker *w, struct slice why)
+{
+	set_why(w, xstrndup(why.data ? why.data : "", why.len));
 }
 
 void worker_leave(struct worker *w)
@@ -129,7 +140,7 @@ static void overdue(struct worker *w)
 {
 	if (w->state == WORKER_STARTING) {
 		worker_terminate(w, KILL_START);
-	} else if (w->held.n) {
+	} else if (w->held.n && !w->broke) {
 		mark_timed_out(w);
 		worker_terminate(w, KILL_TIMEOUT);
 	} else {
@@ -206,6 +217,18 @@ static uint32_t count_read(const struct held *h, uint64_t read_to)
 	return n_read;
 }
 
+static struct outcome outcome_of_end(const struct worker *w, const struct worker_end *end,
+    enum held_place place, struct ending_text *text)
+{
+	struct outcome o;
+
+	if (!w->why || place == HELD_TIMED_OUT)
+		return ending_of_held(end, place, text);
+	o = ending_of_worker(end, text);
+	o.detail = slice_of(w->why);
+	return o;
+}
+
 /* Gives all entries back; returns whether a verdict was "broken". */
 static bool give_back(struct worker *w, const struct worker_end *end, uint64_t read_to)
 {
@@ -219,7 +242,7 @@ static bool give_back(struct worker *w, const struct worker_end *end, uint64_t r
 
 		if (!slot->entry)
 			continue;
-		o = ending_of_held(end, place_of(slot, oldest, read_to), &text);
+		o = outcome_of_end(w, end, place_of(slot, oldest, read_to), &text);
 		told_broken |= o.verdict == VERDICT_BROKEN;
 		worker_settle(w, slot, &o);
 	}
@@ -230,7 +253,7 @@ static bool give_back(struct worker *w, const struct worker_end *end, uint64_t r
 
 static void start_in(struct worker *w, uint64_t delay_ms)
 {
-	if (w->common->draining)
+	if (w->common->draining || w->retired)
 		return;
 	if (delay_ms)
 		loop_timer_in(w->common->loop, &w->restart, delay_ms);
@@ -297,8 +320,11 @@ static void tell_if_broken(struct worker *w, const struct worker_end *end)
 	struct ending_text text = { "" };
 	struct outcome o = ending_of_worker(end, &text);
 
-	if (!w->broke && !w->common->draining && ending_is_broken(end))
-		common_broken(w->common, &o);
+	if (w->why)
+		o.detail = slice_of(w->why);
+	else if (w->broke || w->common->draining || !ending_is_broken(end))
+		return;
+	common_broken(w->common, &o);
 }
 
 static void on_exit_of_worker(struct child *c)
@@ -319,6 +345,7 @@ static void on_exit_of_worker(struct child *c)
 	crew_worker_event(w->crew, w, WORKER_REAPED);
 	if (!give_back(w, &end, read_to) && !well)
 		tell_if_broken(w, &end);
+	set_why(w, NULL);
 	feed_close(&w->feed);
 	child_done(c);
 	start_in(w, delay_ms);
@@ -444,6 +471,7 @@ void worker_free(struct worker *w)
 {
 	if (!w)
 		return;
+	set_why(w, NULL);
 	child_done(&w->child);
 	feed_close(&w->feed);
 	held_done(&w->held);

@@ -27,15 +27,17 @@ struct worker {
 	struct held held;
 	struct crew *crew;
 	struct common *common;
-	struct list_node room_node, idle_node, start_node; /* the crew's */
-	uint32_t room;                                     /* as the crew knows it */
+	struct list_node room_node, idle_node, start_node, retired_node; /* the crew's */
+	uint32_t room;                                                   /* as the crew knows it */
 
 	uint8_t state; /* enum worker_state */
 	bool served;   /* it has given a verdict */
 	bool proven;   /* it has had a success */
 	bool broke;    /* it said broken */
+	char *why;     /* side by side: it said so, and what it holds has yet to be told; or NULL */
 	bool alone;    /* it runs a suspect and gets nothing else */
 	bool paused;
+	bool retired; /* one too many: not started again */
 	enum kill_cause cause;
 	uint64_t started_at_ms;
 	uint64_t oldest_since_ms; /* when the entry before the oldest one was settled */
@@ -78,6 +80,9 @@ void worker_settle(struct worker *w, struct held_slot *slot, const struct outcom
 
 /* Sets the clock anew: the state has changed. */
 void worker_set_clock(struct worker *w);
+
+/* It said broken for this reason: what it holds is told so when the process is gone. */
+void worker_broke(struct worker *w, struct slice why);
 
 /* Gets no more entries. */
 void worker_leave(struct worker *w);

@@ -22,6 +22,8 @@ struct loop {
 	ev_timer again; /* due at once: keeps the loop awake while deferred work is left */
 	struct list deferred;
 	uint64_t now_ms;
+	uint64_t wall_ms, wall_for_ms; /* as of one value of now_ms */
+	uint64_t longest_stall_ms;
 	ev_timer heartbeat; /* a quiet loop must come round, too, to be known as alive */
 	uint64_t stall_ms;
 	stall_fn *on_stall;
@@ -43,6 +45,12 @@ static void run_deferred(struct loop *l)
 	}
 }
 
+static void note_stall(struct loop *l, uint64_t gap_ms)
+{
+	if (gap_ms > l->longest_stall_ms)
+		l->longest_stall_ms = gap_ms;
+}
+
 static void on_before_sleep(struct ev_loop *ev, ev_prepare *w, int events)
 {
 	struct loop *l = w->data;
@@ -50,6 +58,7 @@ static void on_before_sleep(struct ev_loop *ev, ev_prepare *w, int events)
 	(void)events;
 	run_deferred(l);
 	log_flush();
+	note_stall(l, clock_mono_ms() - l->now_ms);
 	if (!list_empty(&l->deferred) && !ev_is_active(&l->again)) {
 		ev_timer_set(&l->again, 0., 0.);
 		ev_timer_start(ev, &l->again);
@@ -64,8 +73,10 @@ static void on_after_sleep(struct ev_loop *ev, ev_check *w, int events)
 	(void)ev;
 	(void)events;
 	l->now_ms += gap_ms;
-	if (l->on_stall && gap_ms > l->stall_ms)
-		l->on_stall(l->stall_owner, gap_ms);
+	if (!l->on_stall || gap_ms <= l->stall_ms)
+		return;
+	note_stall(l, gap_ms);
+	l->on_stall(l->stall_owner, gap_ms);
 }
 
 static void on_heartbeat(struct ev_loop *ev, ev_timer *w, int events)
@@ -150,6 +161,23 @@ void loop_undefer(struct loop *l, struct deferred *d)
 uint64_t loop_now_ms(const struct loop *l)
 {
 	return l->now_ms;
+}
+
+uint64_t loop_wall_ms(struct loop *l)
+{
+	if (l->wall_for_ms != l->now_ms) {
+		l->wall_for_ms = l->now_ms;
+		l->wall_ms = clock_wall_ms();
+	}
+	return l->wall_ms;
+}
+
+uint64_t loop_take_longest_stall_ms(struct loop *l)
+{
+	uint64_t longest_ms = l->longest_stall_ms;
+
+	l->longest_stall_ms = 0;
+	return longest_ms;
 }
 
 void loop_watch_stalls(struct loop *l, uint64_t threshold_ms, stall_fn *on_stall, void *owner)

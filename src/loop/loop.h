@@ -42,6 +42,13 @@ void loop_undefer(struct loop *l, struct deferred *d);
 /* Monotonic time as of this turn. */
 uint64_t loop_now_ms(const struct loop *l);
 
+/* Wall time as of this turn. */
+uint64_t loop_wall_ms(struct loop *l);
+
+/* The longest time, in milliseconds, for which events had to wait since this was last called: a
+ * turn that took long, or a stall. */
+uint64_t loop_take_longest_stall_ms(struct loop *l);
+
 /*
  * Calls on_stall, before anything else in that turn, when the loop has not come round for longer
  * than threshold_ms: the process was stopped, the machine suspended, or a callback took that long.

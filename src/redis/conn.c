@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns one socket, its output, its decoder and the queue of commands that wait for replies.
+ * Owns one wire to Redis, its decoder and the queue of commands that wait for replies.
  *
- *   DOWN ─▶ DIALING ─▶ HANDSHAKE ─▶ UP ─▶ DOWN …
+ *   DOWN ─▶ DIALING (─▶ SECURING) ─▶ HANDSHAKE ─▶ UP ─▶ DOWN …
  *
  * The socket is ours and only the parsing is hiredis': its asynchronous context frees itself under
  * its caller's feet in connect callbacks (0.14, 1.0), resolves names by blocking, leaves sockets
@@ -15,10 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -26,42 +23,37 @@
 #include "core/backoff.h"
 #include "redis/decoder.h"
 #include "redis/dial.h"
+#include "redis/fault.h"
 #include "redis/handshake.h"
 #include "redis/waiting.h"
+#include "redis/wire.h"
 
 enum {
-	READS_PER_TURN = 4, /* of LOOP_SCRATCH_BYTES: other connections get their turn */
 	STABLE_AFTER_MS = 1000,
-	REPEAT_LOG_MS = 30000,
-	FAULT_SIZE = 300,
 };
 
-enum conn_state { CONN_DOWN, CONN_DIALING, CONN_HANDSHAKE, CONN_UP };
+/* SECURING: TLS is being agreed upon. */
+enum conn_state { CONN_DOWN, CONN_DIALING, CONN_SECURING, CONN_HANDSHAKE, CONN_UP };
 
 struct conn {
 	struct conn_spec spec;
 	char *client_name;
 	enum conn_state state;
 	struct dial dial;
-	const struct endpoint *to; /* NULL: as configured */
+	struct endpoint *to; /* NULL: as configured */
 	struct handshake handshake;
-	int fd;
-	ev_io readable, writable;
-	ev_timer step;    /* DOWN: when to try again; until UP: connect_timeout */
-	ev_timer overdue; /* looks at the oldest pending command */
-	uint64_t overdue_at_ms;
-	struct buf out;
+	struct wire wire;
+	ev_timer step; /* DOWN: when to try again; until UP: connect_timeout */
 	struct decoder *decoder;
 	struct waiting waiting;
 	struct backoff backoff;
 	struct deferred flush, drop;
-	char fault[FAULT_SIZE]; /* not empty: to be dropped for this reason */
-	bool needs_person;      /* the fault is one that only a person can mend */
+	struct fault fault; /* set: to be dropped for this reason */
+	struct fault_log fault_log;
 	bool has_tried;
+	bool is_heard; /* the server has sent something over this connection */
 	uint64_t up_at_ms;
 	uint64_t n_losses;
-	struct log_limit log_limit;
-	char logged[FAULT_SIZE]; /* the fault that was logged last */
 };
 
 static struct loop *loop_of(const struct conn *c)
@@ -79,100 +71,44 @@ static struct log_fields log_fields_of(const struct conn *c)
 	return (struct log_fields){ .consumer = c->spec.consumer, .stream = c->spec.stream };
 }
 
-static void set_fault(struct conn *c, const char *format, ...) PRINTF_LIKE(2, 3);
-
-/* The first fault is the cause; what follows from it is not reported. */
-static void set_fault(struct conn *c, const char *format, ...)
-{
-	va_list args;
-
-	if (c->fault[0])
-		return;
-	va_start(args, format);
-	vsnprintf(c->fault, sizeof(c->fault), format, args);
-	va_end(args);
-}
-
-/* The socket is dead. During the handshake the server may have said why before it closed it. */
-static void set_socket_fault(struct conn *c, const char *why)
-{
-	if (c->state == CONN_HANDSHAKE && c->handshake.why[0]) {
-		c->needs_person = c->handshake.needs_person;
-		why = c->handshake.why;
-	}
-	set_fault(c, "%s", why);
-}
-
-/* ---- commands without a reply ---- */
-
-/* The timer is moved only when it would fire too late: with one that fires early, a command costs
- * no timer. */
-static void watch_oldest(struct conn *c)
-{
-	uint64_t now_ms = loop_now_ms(loop_of(c));
-	uint64_t at_ms;
-
-	if (!c->waiting.len)
-		return;
-	at_ms = waiting_oldest(&c->waiting)->deadline_at_ms;
-	if (ev_is_active(&c->overdue) && c->overdue_at_ms <= at_ms)
-		return;
-	c->overdue_at_ms = at_ms;
-	loop_timer_in(loop_of(c), &c->overdue, at_ms > now_ms ? at_ms - now_ms : 0);
-}
-
 /* ---- going down ---- */
 
 static void close_socket(struct conn *c)
 {
-	struct ev_loop *ev = loop_ev(loop_of(c));
-
 	dial_stop(&c->dial);
-	ev_io_stop(ev, &c->readable);
-	ev_io_stop(ev, &c->writable);
-	ev_timer_stop(ev, &c->step);
-	ev_timer_stop(ev, &c->overdue);
+	wire_close(&c->wire);
+	ev_timer_stop(loop_ev(loop_of(c)), &c->step);
+	waiting_unwatch(&c->waiting);
 	loop_undefer(loop_of(c), &c->flush);
 	loop_undefer(loop_of(c), &c->drop);
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
 	decoder_free(c->decoder);
 	c->decoder = NULL;
-	buf_done(&c->out);
-}
-
-static void answer_all_with_null(struct conn *c)
-{
-	size_t n = c->waiting.len;
-
-	while (n--) {
-		struct waiting_command command = waiting_pop(&c->waiting);
-
-		command.on_reply(command.owner, command.request, NULL);
-	}
 }
 
 static void log_going_down(struct conn *c, bool was_up)
 {
-	uint64_t held_back;
 	struct log_fields fields = log_fields_of(c);
 
-	if (was_up || strcmp(c->fault, c->logged) != 0)
-		c->log_limit = (struct log_limit){ 0 };
-	if (!log_limit_pass(&c->log_limit, loop_now_ms(loop_of(c)), REPEAT_LOG_MS, &held_back))
+	if (was_up)
+		c->fault_log.limit = (struct log_limit){ 0 };
+	if (!fault_log_pass(&c->fault_log, &c->fault, loop_now_ms(loop_of(c))))
 		return;
-	memcpy(c->logged, c->fault, sizeof(c->logged));
-	log_event(c->needs_person ? LEVEL_ERROR : LEVEL_WARNING,
-	    was_up ? EVENT_DISCONNECTED : EVENT_REDIS_ERROR, &fields, "%s: %s",
-	    was_up ? "lost the connection to Redis" : "cannot connect to Redis", c->fault);
+	log_event(c->fault.needs_person ? LEVEL_ERROR : LEVEL_WARNING,
+	    was_up ? EVENT_DISCONNECTED : EVENT_REDIS_ERROR, &fields, "%s %s: %s",
+	    was_up ? "lost the connection to" : "cannot connect to",
+	    dial_peer(&c->dial, c->spec.peer).text, c->fault.why);
+}
+
+static uint64_t next_delay_ms(struct conn *c)
+{
+	struct rng rng = { ++c->spec.host->dice };
+
+	return backoff_next_ms(&c->backoff, rng_next(&rng));
 }
 
 static void go_down(struct conn *c)
 {
 	bool was_up = c->state == CONN_UP;
-	struct redis_host *host = c->spec.host;
-	struct rng rng = { ++host->dice };
 
 	log_going_down(c, was_up);
 	close_socket(c);
@@ -181,12 +117,11 @@ static void go_down(struct conn *c)
 	c->n_losses += was_up;
 	if (was_up && loop_now_ms(loop_of(c)) - c->up_at_ms >= STABLE_AFTER_MS)
 		backoff_reset(&c->backoff);
-	if (c->needs_person)
+	if (c->fault.needs_person)
 		backoff_to_max(&c->backoff);
-	c->fault[0] = '\0';
-	c->needs_person = false;
-	loop_timer_in(loop_of(c), &c->step, backoff_next_ms(&c->backoff, rng_next(&rng)));
-	answer_all_with_null(c);
+	c->fault = (struct fault){ .why = "" };
+	loop_timer_in(loop_of(c), &c->step, next_delay_ms(c));
+	waiting_fail(&c->waiting);
 	if (was_up)
 		c->spec.on_down(c->spec.owner);
 }
@@ -196,40 +131,32 @@ static void on_drop(struct deferred *d)
 	go_down(container_of(d, struct conn, drop));
 }
 
-/* ---- writing ---- */
-
-static void want_writable(struct conn *c, bool wanted)
+/* Redis with TLS resets a connection that begins without, and says nothing. */
+static bool seems_to_want_tls(const struct conn *c)
 {
-	struct ev_loop *ev = loop_ev(loop_of(c));
+	const struct redisurl *url = &settings_of(c)->url;
 
-	if (wanted && !ev_is_active(&c->writable))
-		ev_io_start(ev, &c->writable);
-	else if (!wanted)
-		ev_io_stop(ev, &c->writable);
+	return c->state == CONN_HANDSHAKE && !c->is_heard && !url->tls && !url->socket_path;
 }
 
-static void flush(struct conn *c)
+/* During the handshake the server may have said why before it closed the connection. */
+static void on_broken(void *owner, const struct fault *fault)
 {
-	while (buf_len(&c->out)) {
-		ssize_t n = send(c->fd, buf_data(&c->out), buf_len(&c->out), MSG_NOSIGNAL);
+	struct conn *c = owner;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) {
-			set_socket_fault(c, strerror(errno));
-			go_down(c);
-			return;
-		}
-		buf_consume(&c->out, (size_t)n);
-	}
-	want_writable(c, buf_len(&c->out) > 0);
+	if (c->state == CONN_HANDSHAKE && fault_is_set(&c->handshake.fault))
+		fault_take(&c->fault, &c->handshake.fault);
+	else if (seems_to_want_tls(c))
+		fault_set(&c->fault, "%s before any answer: a port with TLS needs rediss://",
+		    fault->why);
+	else
+		fault_take(&c->fault, fault);
+	go_down(c);
 }
 
 static void on_flush(struct deferred *d)
 {
-	flush(container_of(d, struct conn, flush));
+	wire_flush(&container_of(d, struct conn, flush)->wire);
 }
 
 /* ---- coming up ---- */
@@ -238,40 +165,82 @@ static void on_handshake_done(struct conn *c)
 {
 	struct log_fields fields = log_fields_of(c);
 
-	if (c->handshake.why[0]) {
-		c->needs_person = c->handshake.needs_person;
-		set_fault(c, "%s", c->handshake.why);
+	fault_take(&c->fault, &c->handshake.fault);
+	if (fault_is_set(&c->handshake.fault))
 		return;
-	}
 	c->state = CONN_UP;
 	c->has_tried = true;
 	c->up_at_ms = loop_now_ms(loop_of(c));
 	ev_timer_stop(loop_ev(loop_of(c)), &c->step);
-	log_event(LEVEL_INFO, EVENT_CONNECTED, &fields, "connected to Redis");
+	log_event(LEVEL_INFO, EVENT_CONNECTED, &fields, "connected to %s",
+	    dial_peer(&c->dial, c->spec.peer).text);
+	dial_arrived(&c->dial);
 	c->spec.on_up(c->spec.owner);
+}
+
+static void on_secure(void *owner)
+{
+	struct conn *c = owner;
+
+	c->state = CONN_HANDSHAKE;
+	c->is_heard = false;
+	if (handshake_start(&c->handshake, settings_of(c), c->client_name)) {
+		fault_take(&c->fault, &c->handshake.fault);
+		go_down(c);
+	}
+}
+
+static void secure(struct conn *c, int fd)
+{
+	struct tls_spec spec = { .context = &c->spec.host->tls,
+		.settings = &settings_of(c)->tls,
+		.host = c->dial.host };
+
+	c->state = CONN_SECURING;
+	wire_open_tls(&c->wire, fd, &spec);
 }
 
 static void on_connected(void *owner, int fd)
 {
 	struct conn *c = owner;
 
-	c->state = CONN_HANDSHAKE;
-	c->fd = fd;
 	c->decoder = decoder_new(&c->spec.host->arena_cache);
-	ev_io_set(&c->readable, fd, EV_READ);
-	ev_io_set(&c->writable, fd, EV_WRITE);
-	ev_io_start(loop_ev(loop_of(c)), &c->readable);
-	if (handshake_start(&c->handshake, settings_of(c), c->client_name)) {
-		c->needs_person = c->handshake.needs_person;
-		set_fault(c, "%s", c->handshake.why);
-		go_down(c);
+	if (settings_of(c)->url.tls) {
+		secure(c, fd);
+	} else {
+		wire_open(&c->wire, fd);
+		on_secure(c);
 	}
 }
 
 static void on_dial_failed(void *owner, const char *why)
 {
-	set_fault(owner, "%s", why);
-	go_down(owner);
+	struct conn *c = owner;
+
+	fault_set(&c->fault, "%s", why);
+	go_down(c);
+}
+
+static void set_timed_out(struct conn *c)
+{
+	unsigned long long ms = settings_of(c)->connect_timeout_ms;
+
+	if (c->state == CONN_SECURING)
+		fault_set(&c->fault,
+		    "no answer to the TLS handshake within %llu ms: is it a port without TLS?", ms);
+	else
+		fault_set(&c->fault, "timed out after %llu ms", ms);
+}
+
+static void on_moved(void *owner, const char *why)
+{
+	struct conn *c = owner;
+
+	backoff_reset(&c->backoff);
+	if (c->state != CONN_DOWN)
+		conn_drop(c, why);
+	else if (ev_is_active(&c->step))
+		loop_timer_in(loop_of(c), &c->step, next_delay_ms(c));
 }
 
 static void on_step(struct ev_loop *ev, ev_timer *w, int events)
@@ -286,25 +255,16 @@ static void on_step(struct ev_loop *ev, ev_timer *w, int events)
 		dial_start(&c->dial, c->to);
 		return;
 	}
-	set_fault(c, "timed out after %llu ms",
-	    (unsigned long long)settings_of(c)->connect_timeout_ms);
+	set_timed_out(c);
 	go_down(c);
 }
 
-static void on_overdue(struct ev_loop *ev, ev_timer *w, int events)
+static void on_overdue(void *owner)
 {
-	struct conn *c = w->data;
-	const struct waiting_command *oldest = waiting_oldest(&c->waiting);
+	struct conn *c = owner;
 
-	(void)ev;
-	(void)events;
-
-	if (oldest && loop_now_ms(loop_of(c)) >= oldest->deadline_at_ms) {
-		set_fault(c, "no reply in time");
-		go_down(c);
-		return;
-	}
-	watch_oldest(c);
+	fault_set(&c->fault, "no reply in time");
+	go_down(c);
 }
 
 /* ---- reading ---- */
@@ -316,73 +276,50 @@ static int dispatch(struct conn *c)
 		const struct reply *r;
 		struct waiting_command command;
 
-		if (decoder_next(c->decoder, &r)) {
-			set_fault(c, "what the server sent is no Redis protocol");
+		if (decoder_next(c->decoder, &r))
 			return -EPROTO;
-		}
 		if (!r)
 			break;
+		if (!c->waiting.len && c->spec.on_push) {
+			c->spec.on_push(c->spec.owner, r);
+			decoder_release(c->decoder);
+			continue;
+		}
 		if (!c->waiting.len) {
 			/* Said without being asked: "max number of clients reached", for one. */
-			set_fault(c, "%.*s", (int)reply_text(r).len, reply_text(r).data);
+			fault_set(&c->fault, "%.*s", (int)reply_text(r).len, reply_text(r).data);
 			return -EPROTO;
 		}
 		command = waiting_pop(&c->waiting);
 		command.on_reply(command.owner, command.request, r);
 		decoder_release(c->decoder);
-		if (c->fault[0])
+		if (fault_is_set(&c->fault))
 			return -EPROTO;
 	}
-	watch_oldest(c);
+	waiting_watch(&c->waiting);
 	return 0;
 }
 
-/* Bytes taken in, 0 when there is nothing to read now, or -1 with the fault set. */
-static ssize_t read_some(struct conn *c)
+/* A server that speaks TLS answers with an alert: type 21, version 3. */
+static void set_protocol_fault(struct conn *c, const char *bytes, size_t len)
 {
-	char *scratch = loop_scratch(loop_of(c));
-	ssize_t n = recv(c->fd, scratch, LOOP_SCRATCH_BYTES, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n < 0) {
-		set_socket_fault(c, strerror(errno));
-		return -1;
-	}
-	if (n == 0) {
-		set_socket_fault(c, "closed by the server");
-		return -1;
-	}
-	if (decoder_feed(c->decoder, scratch, (size_t)n) || dispatch(c)) {
-		set_fault(c, "what the server sent is no Redis protocol");
-		return -1;
-	}
-	return n;
+	if (c->state == CONN_HANDSHAKE && len > 1 && bytes[0] == 21 && bytes[1] == 3)
+		fault_set_lasting(&c->fault,
+		    "the server speaks TLS: the URL must begin with rediss://");
+	else
+		fault_set(&c->fault, "what the server sent is no Redis protocol");
 }
 
-static void on_readable(struct ev_loop *ev, ev_io *w, int events)
+static bool on_bytes(void *owner, const char *bytes, size_t len)
 {
-	struct conn *c = w->data;
+	struct conn *c = owner;
 
-	(void)ev;
-	(void)events;
-	for (int i = 0; i < READS_PER_TURN; i++) {
-		ssize_t n = read_some(c);
-
-		if (n < 0) {
-			go_down(c);
-			return;
-		}
-		if (n < LOOP_SCRATCH_BYTES)
-			return;
-	}
-}
-
-static void on_writable(struct ev_loop *ev, ev_io *w, int events)
-{
-	(void)ev;
-	(void)events;
-	flush(w->data);
+	c->is_heard = true;
+	if (decoder_feed(c->decoder, bytes, len) == 0 && dispatch(c) == 0)
+		return true;
+	set_protocol_fault(c, bytes, len);
+	go_down(c);
+	return false;
 }
 
 /* ---- public ---- */
@@ -393,25 +330,36 @@ struct conn *conn_new(const struct conn_spec *spec)
 	const struct redis_settings *s = spec->host->settings;
 
 	c->spec = *spec;
+	if (!c->spec.peer)
+		c->spec.peer = "Redis";
 	c->client_name = xstrdup(spec->client_name);
-	c->fd = -1;
 	c->backoff = (struct backoff){ .initial_ms = s->reconnect_initial_ms,
 		.max_ms = s->reconnect_max_ms };
 	c->dial = (struct dial){ .loop = spec->host->loop,
 		.resolver = spec->host->resolver,
 		.settings = s,
+		.sentinels = spec->host->sentinels,
 		.owner = c,
 		.on_connected = on_connected,
-		.on_failed = on_dial_failed };
+		.on_failed = on_dial_failed,
+		.on_moved = on_moved };
 	dial_init(&c->dial);
-	c->handshake = (struct handshake){ .conn = c, .on_done = on_handshake_done };
+	c->wire = (struct wire){ .loop = spec->host->loop,
+		.owner = c,
+		.on_secure = on_secure,
+		.on_bytes = on_bytes,
+		.on_broken = on_broken };
+	wire_init(&c->wire);
+	c->waiting =
+	    (struct waiting){ .loop = spec->host->loop, .owner = c, .on_overdue = on_overdue };
+	waiting_init(&c->waiting);
+	c->handshake = (struct handshake){ .conn = c,
+		.sentinels = spec->host->sentinels,
+		.on_done = on_handshake_done };
 	c->flush.run = on_flush;
 	c->drop.run = on_drop;
-	ev_init(&c->readable, on_readable);
-	ev_init(&c->writable, on_writable);
 	ev_init(&c->step, on_step);
-	ev_init(&c->overdue, on_overdue);
-	c->readable.data = c->writable.data = c->step.data = c->overdue.data = c;
+	c->step.data = c;
 	return c;
 }
 
@@ -422,11 +370,16 @@ static bool is_same_place(const struct endpoint *a, const struct endpoint *b)
 
 void conn_go_to(struct conn *c, const struct endpoint *to)
 {
-	bool same = is_same_place(c->to, to);
-
-	c->to = to;
-	if (!same)
-		conn_drop(c, "its stream has moved to another server");
+	if (is_same_place(c->to, to))
+		return;
+	dial_stop(&c->dial); /* it has borrowed the former host */
+	free(c->to);
+	c->to = NULL;
+	if (to) {
+		c->to = xmalloc(sizeof(*to));
+		*c->to = *to;
+	}
+	conn_drop(c, "its stream has moved to another server");
 }
 
 void conn_open(struct conn *c)
@@ -437,7 +390,7 @@ void conn_open(struct conn *c)
 
 bool conn_is_up(const struct conn *c)
 {
-	return c->state == CONN_UP && !c->fault[0];
+	return c->state == CONN_UP && !fault_is_set(&c->fault);
 }
 
 bool conn_has_tried(const struct conn *c)
@@ -447,7 +400,7 @@ bool conn_has_tried(const struct conn *c)
 
 struct buf *conn_out(struct conn *c)
 {
-	return &c->out;
+	return &c->wire.out;
 }
 
 void conn_expect(struct conn *c, uint64_t within_ms, reply_fn *on_reply, void *owner, void *request)
@@ -457,7 +410,7 @@ void conn_expect(struct conn *c, uint64_t within_ms, reply_fn *on_reply, void *o
 	                              .request = request,
 	                              .deadline_at_ms = loop_now_ms(loop_of(c)) + within_ms });
 	loop_defer(loop_of(c), &c->flush);
-	watch_oldest(c);
+	waiting_watch(&c->waiting);
 }
 
 uint64_t conn_patience_ms(const struct conn *c)
@@ -484,7 +437,7 @@ void conn_drop(struct conn *c, const char *why)
 {
 	if (c->state == CONN_DOWN)
 		return;
-	set_fault(c, "%s", why);
+	fault_set(&c->fault, "%s", why);
 	loop_defer(loop_of(c), &c->drop);
 }
 
@@ -492,8 +445,18 @@ void conn_drop_for_long(struct conn *c, const char *why)
 {
 	if (c->state == CONN_DOWN)
 		return;
-	c->needs_person = true;
+	fault_set_lasting(&c->fault, "%s", why);
 	conn_drop(c, why);
+}
+
+void conn_denied(struct conn *c)
+{
+	dial_denied(&c->dial);
+}
+
+const char *conn_last_fault(const struct conn *c)
+{
+	return c->fault_log.last;
 }
 
 uint64_t conn_n_losses(const struct conn *c)
@@ -505,7 +468,7 @@ void conn_close(struct conn *c)
 {
 	close_socket(c);
 	c->state = CONN_DOWN;
-	answer_all_with_null(c);
+	waiting_fail(&c->waiting);
 }
 
 void conn_free(struct conn *c)
@@ -513,7 +476,9 @@ void conn_free(struct conn *c)
 	if (!c)
 		return;
 	conn_close(c);
+	dial_done(&c->dial);
 	waiting_done(&c->waiting);
 	free(c->client_name);
+	free(c->to);
 	free(c);
 }

@@ -18,6 +18,8 @@
 #include "redis/endpoint.h"
 #include "redis/reply.h"
 #include "redis/resolve.h"
+#include "redis/sentinel.h"
+#include "redis/tls.h"
 
 /* What all connections of a daemon share. Owned by the daemon; outlives every connection. */
 struct redis_host {
@@ -25,13 +27,16 @@ struct redis_host {
 	struct resolver *resolver;
 	struct arena_cache arena_cache;
 	const struct redis_settings *settings;
-	uint64_t dice; /* state of the jitter */
+	struct sentinels *sentinels; /* say where the primary is; NULL: the settings do */
+	uint64_t dice;               /* state of the jitter */
+	struct tls_context *tls;     /* NULL until it is needed */
 };
 
 struct conn;
 
 struct conn_spec {
 	struct redis_host *host;
+	const char *peer;        /* what the log calls the server; static text; NULL: Redis */
 	const char *client_name; /* for CLIENT SETNAME; borrowed for the call of conn_new */
 	const char *consumer;    /* for the log: whose connection; NULL for the shared one */
 	const char *stream;      /* for the log; NULL when not bound to one */
@@ -39,6 +44,8 @@ struct conn_spec {
 	void (*on_up)(void *owner);
 	/* It was up and is no more. Every command without a reply has been answered with NULL. */
 	void (*on_down)(void *owner);
+	/* What the server says when no command waits for a reply; NULL: that is a fault. */
+	void (*on_push)(void *owner, const struct reply *push);
 };
 
 /*
@@ -49,8 +56,7 @@ typedef void reply_fn(void *owner, void *request, const struct reply *reply);
 
 struct conn *conn_new(const struct conn_spec *spec) MUST_CHECK;
 
-/* Where to connect to from now on: a connection to elsewhere is dropped. NULL: as configured. `to`
- * is borrowed until the next call. */
+/* Where to connect to from now on: a connection to elsewhere is dropped. NULL: as configured. */
 void conn_go_to(struct conn *c, const struct endpoint *to);
 
 /* Starts connecting, for as long as the conn exists. */
@@ -88,6 +94,13 @@ void conn_drop(struct conn *c, const char *why);
 
 /* The same after an error that a person has to mend: the next try waits for reconnect.max. */
 void conn_drop_for_long(struct conn *c, const char *why);
+
+/* The server has said that it is no primary: what is connected to it by a Sentinel's word is
+ * dropped, and connects where the Sentinels say now. */
+void conn_denied(struct conn *c);
+
+/* Why it went down, or failed to come up, last; empty when it never did. */
+const char *conn_last_fault(const struct conn *c);
 
 /* How often it was lost. */
 uint64_t conn_n_losses(const struct conn *c);

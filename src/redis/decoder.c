@@ -139,6 +139,14 @@ static redisReplyObjectFunctions object_functions = {
 #endif
 };
 
+#define TEXT_OF(number)                 #number
+#define VERSION_OF(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+
+const char *decoder_library(void)
+{
+	return "hiredis " VERSION_OF(HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+}
+
 struct decoder *decoder_new(struct arena_cache *cache)
 {
 	struct decoder *d = xcalloc(1, sizeof(*d));

@@ -11,6 +11,9 @@
 
 struct decoder;
 
+/* The library that decodes: its name and version. */
+const char *decoder_library(void);
+
 struct decoder *decoder_new(struct arena_cache *cache) MUST_CHECK;
 void decoder_free(struct decoder *d);
 

@@ -5,9 +5,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/alloc.h"
 
 static void try_next(struct dial *d, const char *why);
 
@@ -118,13 +121,6 @@ static void unix_address(const char *path, struct address_list *ret_list)
 	ret_list->items[0].family = AF_UNIX;
 }
 
-void dial_init(struct dial *d)
-{
-	d->fd = -1;
-	ev_init(&d->writable, on_writable);
-	d->writable.data = d;
-}
-
 static void dial_host(struct dial *d, const char *host, uint16_t port)
 {
 	d->host = host;
@@ -134,13 +130,68 @@ static void dial_host(struct dial *d, const char *host, uint16_t port)
 		d->resolution = resolve_start(d->resolver, host, port, on_resolved, d);
 }
 
+static void dial_place(struct dial *d, const struct endpoint *place)
+{
+	d->place = xmalloc(sizeof(*d->place));
+	*d->place = *place;
+	dial_host(d, d->place->host, d->place->port);
+}
+
+static void on_answer(void *owner, const struct endpoint *primary, const char *why)
+{
+	struct dial *d = owner;
+
+	if (primary)
+		dial_place(d, primary);
+	else
+		d->on_failed(d->owner, why);
+}
+
+static void on_moved(void *owner, const char *why)
+{
+	struct dial *d = owner;
+
+	d->on_moved(d->owner, why);
+}
+
+void dial_init(struct dial *d)
+{
+	d->fd = -1;
+	ev_init(&d->writable, on_writable);
+	d->writable.data = d;
+	if (!d->sentinels)
+		return;
+	d->user = xmalloc(sizeof(*d->user));
+	*d->user =
+	    (struct primary_user){ .owner = d, .on_answer = on_answer, .on_moved = on_moved };
+	primary_join(d->sentinels, d->user);
+}
+
+static void forget_place(struct dial *d)
+{
+	free(d->place);
+	d->place = NULL;
+}
+
+void dial_done(struct dial *d)
+{
+	dial_stop(d);
+	forget_place(d);
+	if (d->user)
+		primary_leave(d->user);
+	free(d->user);
+}
+
 void dial_start(struct dial *d, const struct endpoint *to)
 {
 	const struct redisurl *url = &d->settings->url;
 
 	d->n_tried = 0;
+	forget_place(d);
 	if (to) {
-		dial_host(d, to->host, to->port);
+		dial_place(d, to);
+	} else if (d->user) {
+		primary_ask(d->user);
 	} else if (url->socket_path) {
 		unix_address(url->socket_path, &d->addresses);
 		try_next(d, "");
@@ -149,9 +200,32 @@ void dial_start(struct dial *d, const struct endpoint *to)
 	}
 }
 
+void dial_arrived(struct dial *d)
+{
+	if (d->user)
+		primary_found(d->user);
+}
+
+void dial_denied(struct dial *d)
+{
+	if (d->user)
+		primary_denies(d->user);
+}
+
 void dial_stop(struct dial *d)
 {
 	resolve_cancel(d->resolution);
 	d->resolution = NULL;
 	close_socket(d);
+	if (d->user)
+		primary_failed(d->user);
+}
+
+struct dial_peer dial_peer(const struct dial *d, const char *what)
+{
+	struct dial_peer peer;
+
+	snprintf(peer.text, sizeof(peer.text), "%s%s%s", what, d->place ? " at " : "",
+	    d->place ? endpoint_text(d->place).text : "");
+	return peer;
 }

@@ -7,6 +7,7 @@
 
 #include "redis/command.h"
 #include "redis/secret.h"
+#include "redis/sentinel.h"
 
 static void expect(struct handshake *h, reply_fn *on_reply)
 {
@@ -16,10 +17,10 @@ static void expect(struct handshake *h, reply_fn *on_reply)
 /* The first refusal is the cause of those that follow it. */
 static void refused(struct handshake *h, const char *what, struct slice text)
 {
-	if (h->why[0])
-		return;
-	h->needs_person = redis_error_class(text) == REDIS_AUTH;
-	snprintf(h->why, sizeof(h->why), "%s: %.*s", what, (int)text.len, text.data);
+	if (redis_error_class(text) == REDIS_AUTH)
+		fault_set_lasting(&h->fault, "%s: %.*s", what, (int)text.len, text.data);
+	else
+		fault_set(&h->fault, "%s: %.*s", what, (int)text.len, text.data);
 }
 
 static void on_auth_reply(void *owner, void *request, const struct reply *r)
@@ -64,6 +65,30 @@ static void on_id_reply(void *owner, void *request, const struct reply *r)
 		h->client_id = (uint64_t)r->integer;
 }
 
+bool handshake_role_is_primary(const struct reply *r)
+{
+	struct slice role = reply_text(reply_at(r, 0));
+
+	return role.len == 6 && memcmp(role.data, "master", 6) == 0;
+}
+
+/* A stale Sentinel names the old primary, which is a replica now. */
+static void on_role_reply(void *owner, void *request, const struct reply *r)
+{
+	struct handshake *h = owner;
+	struct slice role = reply_text(reply_at(r, 0));
+
+	(void)request;
+	if (!r || handshake_role_is_primary(r))
+		return;
+	if (!reply_is_error(r))
+		refused(h, "it is no primary, its role is", role);
+	else if (is_nopermission(r->text))
+		sentinels_role_refused(h->sentinels, r->text);
+	else
+		refused(h, "ROLE", r->text);
+}
+
 static void on_ping_reply(void *owner, void *request, const struct reply *r)
 {
 	struct handshake *h = owner;
@@ -93,8 +118,7 @@ static int authenticate(struct handshake *h, const struct redis_settings *s)
 	int r = secret_read(&s->secret, &password, &path);
 
 	if (r) {
-		h->needs_person = true;
-		snprintf(h->why, sizeof(h->why), "%s: %s", path, strerror(-r));
+		fault_set_lasting(&h->fault, "%s: %s", path, strerror(-r));
 		free(path);
 		return r;
 	}
@@ -112,8 +136,7 @@ int handshake_start(struct handshake *h, const struct redis_settings *settings,
 	struct buf *out = conn_out(h->conn);
 	int r;
 
-	h->why[0] = '\0';
-	h->needs_person = false;
+	h->fault = (struct fault){ .why = "" };
 	h->client_id = 0;
 	r = authenticate(h, settings);
 	if (r)
@@ -128,6 +151,10 @@ int handshake_start(struct handshake *h, const struct redis_settings *settings,
 	expect(h, on_name_reply);
 	command_words(out, "CLIENT", "ID", NULL);
 	expect(h, on_id_reply);
+	if (h->sentinels) {
+		command_words(out, "ROLE", NULL);
+		expect(h, on_role_reply);
+	}
 	command_words(out, "PING", NULL);
 	expect(h, on_ping_reply);
 	return 0;

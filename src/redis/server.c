@@ -9,8 +9,9 @@
 
 #include "base/alloc.h"
 #include "redis/command.h"
+#include "redis/handshake.h"
 
-enum { DIGEST_LEN = 40 };
+enum { DIGEST_LEN = 40, ROLE_INTERVAL_MS = 3000 };
 
 /* Each text is the prelude, which the scripts share, and the script's own file: an order that must
  * not be sorted. */
@@ -45,7 +46,9 @@ struct loaded_script {
 };
 
 struct server {
+	struct redis_host *host;
 	struct conn *conn;
+	ev_timer role; /* with Sentinels: when to ask whether it is the primary still */
 	struct list users;
 	struct loaded_script scripts[SCRIPT_COUNT];
 	bool scripts_refused;
@@ -73,10 +76,45 @@ static void load_scripts(struct server *s)
 	}
 }
 
+static void on_role(void *owner, void *request, const struct reply *r)
+{
+	struct server *s = owner;
+
+	(void)request;
+	if (r && !reply_is_error(r) && !handshake_role_is_primary(r))
+		conn_denied(s->conn);
+}
+
+static void ask_role_later(struct server *s)
+{
+	if (s->host->sentinels)
+		loop_timer_in(s->host->loop, &s->role, ROLE_INTERVAL_MS);
+}
+
+/* A server that was demoted while it was cut off does not tell those who wait with BLOCK. */
+static void on_role_due(struct ev_loop *ev, ev_timer *w, int events)
+{
+	struct server *s = w->data;
+
+	(void)ev;
+	(void)events;
+	if (!server_is_up(s))
+		return;
+	command_words(conn_out(s->conn), "ROLE", NULL);
+	server_expect(s, on_role, s, NULL);
+	ask_role_later(s);
+}
+
+static void stop_asking_role(struct server *s)
+{
+	ev_timer_stop(loop_ev(s->host->loop), &s->role);
+}
+
 static void on_up(void *owner)
 {
 	struct server *s = owner;
 
+	ask_role_later(s);
 	/* The ACL may have changed since. */
 	s->scripts_refused = false;
 	load_scripts(s);
@@ -91,6 +129,7 @@ static void on_down(void *owner)
 {
 	struct server *s = owner;
 
+	stop_asking_role(s);
 	list_foreach_safe(&s->users, node) {
 		struct server_user *u = container_of(node, struct server_user, node);
 
@@ -102,6 +141,9 @@ struct server *server_new(struct redis_host *host, const char *client_name)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 
+	s->host = host;
+	ev_init(&s->role, on_role_due);
+	s->role.data = s;
 	list_init(&s->users);
 	s->conn = conn_new(&(struct conn_spec){
 	    .host = host,
@@ -120,6 +162,7 @@ void server_open(struct server *s)
 
 void server_close(struct server *s)
 {
+	stop_asking_role(s);
 	conn_close(s->conn);
 }
 
@@ -127,6 +170,7 @@ void server_free(struct server *s)
 {
 	if (!s)
 		return;
+	stop_asking_role(s);
 	conn_free(s->conn);
 	free(s);
 }

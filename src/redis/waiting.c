@@ -22,10 +22,63 @@ static void grow(struct waiting *w)
 	w->first = 0;
 }
 
+static uint64_t due_at_ms(const struct waiting *w)
+{
+	return w->len ? w->ring[w->first].deadline_at_ms : UINT64_MAX;
+}
+
+static void on_timer(struct ev_loop *ev, ev_timer *timer, int events)
+{
+	struct waiting *w = timer->data;
+
+	(void)ev;
+	(void)events;
+	if (loop_now_ms(w->loop) >= due_at_ms(w))
+		w->on_overdue(w->owner);
+	else
+		waiting_watch(w);
+}
+
+void waiting_init(struct waiting *w)
+{
+	ev_init(&w->timer, on_timer);
+	w->timer.data = w;
+}
+
 void waiting_done(struct waiting *w)
 {
+	waiting_unwatch(w);
 	free(w->ring);
-	*w = (struct waiting){ 0 };
+	w->ring = NULL;
+	w->first = w->len = w->cap = 0;
+}
+
+/* The timer is moved only when it would fire too late: with one that fires early, a command costs
+ * no timer. */
+void waiting_watch(struct waiting *w)
+{
+	uint64_t now_ms = loop_now_ms(w->loop), at_ms = due_at_ms(w);
+
+	if (!w->len || (ev_is_active(&w->timer) && w->timer_at_ms <= at_ms))
+		return;
+	w->timer_at_ms = at_ms;
+	loop_timer_in(w->loop, &w->timer, at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
+void waiting_unwatch(struct waiting *w)
+{
+	ev_timer_stop(loop_ev(w->loop), &w->timer);
+}
+
+void waiting_fail(struct waiting *w)
+{
+	size_t n = w->len;
+
+	while (n--) {
+		struct waiting_command c = waiting_pop(w);
+
+		c.on_reply(c.owner, c.request, NULL);
+	}
 }
 
 void waiting_push(struct waiting *w, struct waiting_command c)

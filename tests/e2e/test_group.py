@@ -167,9 +167,32 @@ class Vanished(Case):
 
     def test_stream_is_replaced_by_one_with_lower_ids(self):
         self.read_high_ids()
-        for command in (("MULTI",), ("DEL", "s"), ("XADD", "s", "5-1", "n", "2"), ("EXEC",)):
-            self.redis.call(*command)
+        self.replace_stream("5-1")
         self.assert_low_id_is_read()
+
+    def replace_stream(self, *ids):
+        added = [("XADD", "s", entry, "n", "2") for entry in ids]
+        for command in [("MULTI",), ("DEL", "s"), *added, ("EXEC",)]:
+            self.redis.call(*command)
+
+    def test_stream_is_replaced_by_one_that_goes_on_above(self):
+        """Low ids given by the producer first, then some of the server's clock."""
+        self.read_high_ids()
+        self.replace_stream("5-1", "2000-1")
+        self.wait_records(3)
+        self.assertEqual(self.ids_seen(), ["1000-1", "5-1", "2000-1"])
+
+    def test_known_entry_was_deleted_by_its_producer(self):
+        """It is the same stream all the same: what was handled is not repeated."""
+        daemon = self.start(self.python(RECORD))
+        ids = self.add_many(3)
+        self.wait_settled()
+        self.redis.call("XDEL", "s", ids[-1])
+        self.redis.call("XGROUP", "DESTROY", "s", "g")
+        daemon.wait_for_event("group_recreated")
+        ids.append(self.add())
+        self.wait_settled()
+        self.assertEqual(self.ids_seen(), ids)
 
 
 class FullServer(Case):

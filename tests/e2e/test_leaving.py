@@ -46,6 +46,20 @@ class Finishing(WorkerCase):
         daemon.stop()
         self.assertLess(time.monotonic() - started, 3)
 
+    def test_leaves_at_once_when_a_silent_server_could_bring_nothing(self):
+        """Nothing is held and nothing was read: a page of the pending list is not waited for."""
+        self.redis.call("ACL", "SETUSER", "worker", "on", ">secret", "~*", "+@all", "-xreadgroup")
+        self.add()
+        self.abandon()
+        daemon = self.start(["/bin/true"], {"claim.interval": "50ms", "claim.min_idle": "1s"},
+                            redis={"username": "worker", "password": "secret"})
+        self.wait_settled()
+        self.redis.freeze()
+        stays_true(lambda: True, 0.3, "a page is asked for meanwhile")
+        started = time.monotonic()
+        daemon.stop()
+        self.assertLess(time.monotonic() - started, 3)
+
     def test_run_that_is_too_long_is_given_back_uncharged(self):
         daemon = self.start(self.python(HOLD), daemon={"drain_timeout": "400ms"})
         entry = self.add()

@@ -76,6 +76,24 @@ class LostReply(Case):
         daemon.wait_for_event("recovered", entry_id=entry)
         self.wait_settled()
 
+    def test_left_to_a_twin_that_renews_it(self):
+        """Until it has been idle for a whole lease: nobody holds it then."""
+        daemon = self.start(self.python(RECORD), {"claim.min_idle": "7s"})
+        self.add()
+        self.wait_settled()
+        stays_true(lambda: True, 3.5, "sweeps begin")
+        entry = self.deliver_behind_its_back()
+        stays_true(lambda: not daemon.events("name_in_use"), 2, "one delivery is no sign of it")
+        self.redis.call("XCLAIM", "s", "g", "me", 0, entry, "JUSTID")
+        event = daemon.wait_for_event("name_in_use", entry_id=entry)
+        self.assertEqual(event["level"], "error")
+        new = self.add()
+        stays_true(lambda: entry not in self.ids_run(), 6, "left alone")
+        self.assertIn(new, self.ids_run())
+        self.wait_settled()
+        self.assertIn(entry, self.ids_run())
+        self.assertEqual(len(daemon.events("name_in_use")), 1)
+
     def test_found_after_a_connect(self):
         daemon = self.start(self.python(RECORD), LONG)
         self.add()

@@ -78,6 +78,7 @@ static const struct death deaths[] = {
 	{ "exit 0", OK, 1, true, CHARGED_E, BACK, 0 },
 	{ "echo broken no db >&3; sleep 60", OK, 4, false, BROKEN, BROKEN, 0 },
 	{ "echo broken >&3; exit 78", NULL, 4, true, BROKEN, BROKEN, 0 },
+	{ "echo broken no db >&3; sleep 60", OK, 4, true, BROKEN, BROKEN, 0 },
 };
 
 static void assert_came_back(const struct handed *e, const struct death *d, unsigned place)
@@ -548,6 +549,46 @@ static void test_broken_with_nothing_in_hand(void **state)
 	harness_done(h);
 }
 
+/* Another thread of it may be at work on any of them. */
+static void test_what_is_done_side_by_side_is_broken_when_the_process_is_gone(void **state)
+{
+	struct harness *h = worker(3);
+
+	(void)state;
+	h->settings.parallel = true;
+	harness_start(h);
+	harness_offer(h, "IFS= read -r x; IFS= read -r x; echo broken no db >&3; echo said; "
+	                 "sleep 0.3; echo ok 2 >&3; exit 1");
+	harness_offer(h, OK);
+	harness_offer(h, OK);
+	harness_wait_log(h, "said");
+	harness_turn(h, 100);
+	assert_int_equal(h->n_verdicts, 0);
+	harness_wait_all(h);
+	assert_int_equal(harness_log_count(h, "worker_ended"), 1);
+	assert_outcome(&h->handed[0], VERDICT_BROKEN, FAILURE_BROKEN, false);
+	assert_outcome(&h->handed[1], VERDICT_OK, FAILURE_NONE, false);
+	assert_outcome(&h->handed[2], VERDICT_BROKEN, FAILURE_BROKEN, false);
+	assert_string_equal(h->handed[2].detail, "no db");
+	assert_int_equal(h->n_broken, 0);
+	harness_done(h);
+}
+
+static void test_broken_though_all_it_held_was_done(void **state)
+{
+	struct harness *h = worker(1);
+
+	(void)state;
+	h->settings.parallel = true;
+	harness_start(h);
+	harness_pump(h, "echo broken no db >&3; " OK "; exit 0", 1);
+	assert_outcome(&h->handed[0], VERDICT_OK, FAILURE_NONE, false);
+	harness_wait_log(h, "worker_ended");
+	assert_int_equal(h->n_broken, 1);
+	assert_string_equal(h->broken_detail, "no db");
+	harness_done(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -575,6 +616,8 @@ int main(void)
 		cmocka_unit_test(test_worker_that_is_never_ready),
 		cmocka_unit_test(test_command_that_cannot_be_started),
 		cmocka_unit_test(test_broken_with_nothing_in_hand),
+		cmocka_unit_test(test_what_is_done_side_by_side_is_broken_when_the_process_is_gone),
+		cmocka_unit_test(test_broken_though_all_it_held_was_done),
 	};
 
 	return cmocka_run_group_tests_name("worker mode, failures", tests, NULL, NULL);

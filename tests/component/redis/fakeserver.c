@@ -36,7 +36,7 @@ static void client_close(struct fake_client *c)
 	ev_timer_stop(ev, &c->trickle);
 	close(c->fd);
 	c->fd = -1;
-	c->closing = false;
+	c->closing = c->subscribed = false;
 	buf_done(&c->in);
 	buf_done(&c->out);
 }
@@ -90,6 +90,7 @@ static void obey(struct fake_client *c, const char *command)
 
 	buf_append_text(&s->commands, command);
 	buf_append_char(&s->commands, '|');
+	c->subscribed = c->subscribed || strncmp(command, "SUBSCRIBE", 9) == 0;
 	if (reply == CLOSES)
 		c->closing = true;
 	else if (reply && !c->closing)
@@ -240,6 +241,16 @@ void fakeserver_say(struct fakeserver *s, const char *bytes, size_t len)
 		if (s->clients[i].fd < 0)
 			continue;
 		buf_append(&s->clients[i].out, bytes, len);
+		client_write(&s->clients[i]);
+	}
+}
+
+void fakeserver_publish(struct fakeserver *s, const char *bytes)
+{
+	for (size_t i = 0; i < FAKE_CLIENTS_MAX; i++) {
+		if (s->clients[i].fd < 0 || !s->clients[i].subscribed)
+			continue;
+		buf_append_text(&s->clients[i].out, bytes);
 		client_write(&s->clients[i]);
 	}
 }

@@ -29,7 +29,7 @@ struct fake_client {
 	ev_io readable;
 	ev_timer trickle;
 	struct buf in, out;
-	bool closing;
+	bool closing, subscribed;
 };
 
 struct fakeserver {
@@ -62,6 +62,9 @@ void fakeserver_rule(struct fakeserver *s, const char *command, const char *repl
 /* To all who are connected. */
 void fakeserver_say(struct fakeserver *s, const char *bytes, size_t len);
 void fakeserver_hang_up(struct fakeserver *s);
+
+/* To those who have subscribed to something. */
+void fakeserver_publish(struct fakeserver *s, const char *bytes);
 
 /* The commands seen since the last call; valid until the next one. */
 const char *fakeserver_commands(struct fakeserver *s);

@@ -100,6 +100,7 @@ void fixture_free(struct fixture *f)
 	ev_timer_stop(loop_ev(f->loop), &f->bound);
 	resolver_free(f->host.resolver);
 	arena_cache_done(&f->host.arena_cache);
+	tls_context_free(f->host.tls);
 	loop_free(f->loop);
 	log_setup(&(struct log_settings){ LEVEL_INFO, LOG_FORMAT_TEXT, NULL, STDERR_FILENO });
 	close(f->log_fd);

@@ -252,6 +252,19 @@ static void test_stream_values(void **state)
 	    "    group: g\n" HANDLER);
 }
 
+/* What is said where TLS is asked for: by a build without it that it has none, and nothing else. */
+#define NO_TLS(place, key)                                                                         \
+	"f.yaml:" place ": redis." key                                                             \
+	": this build has no TLS: install libssl-dev (Debian, Ubuntu) or openssl-devel (Fedora), " \
+	"and build again\n"
+#if SLUICED_HAVE_TLS
+#define NEEDS_TLS(place, key, otherwise)  otherwise
+#define NEEDS_TLS_TOO(place, key, always) always
+#else
+#define NEEDS_TLS(place, key, otherwise)  NO_TLS(place, key)
+#define NEEDS_TLS_TOO(place, key, always) NO_TLS(place, key) always
+#endif
+
 static const struct row redis_values[] = {
 	{ "  url: unix:///run/redis.sock?db=2\n", "" },
 	{ "  url: localhost\n",
@@ -262,8 +275,9 @@ static const struct row redis_values[] = {
 	{ "  url: u:secret@h\n",
 	    "f.yaml:2:8: redis.url: expected a URL that begins with redis://, rediss:// or "
 	    "unix://, got \"***@h\"\n" },
-	{ "  url: rediss://h\n",
-	    "f.yaml:2:8: redis.url: rediss:// (TLS) is not supported by this build\n" },
+	{ "  url: rediss://h\n", NEEDS_TLS("2:8", "url", "") },
+	{ "  url: rediss://h:0\n", "f.yaml:2:8: redis.url: expected a port from 1 to 65535, got "
+	                           "\"rediss://h:0\"\n" },
 	{ "  url: redis://u%80@h\n", "f.yaml:2:8: redis.url: expected a user in UTF-8\n" },
 	{ "  url: redis://u:secret@h\n", "f.yaml:2:8: warning: redis.url: holds a "
 	                                 "password; redis.password_file keeps it out "
@@ -293,12 +307,70 @@ static const struct row redis_values[] = {
 	    "f.yaml:2:18: redis.password_file: expected a file for the daemon alone, got "
 	    "\"/etc/passwd\": group or others may read it (chmod 600)\n" },
 	{ "  tls: {verify: true}\n", "" },
-	{ "  tls: {verify: false}\n",
-	    "f.yaml:2:9: redis.tls.verify: not supported by this build\n" },
-	{ "  tls: {ca_file: x}\n", "f.yaml:2:9: redis.tls.ca_file: not supported by this build\n" },
-	{ "  sentinel: {master: m, tls: {ca_dir: x}}\n",
-	    "f.yaml:2:14: redis.sentinel.master: not supported by this build\n"
-	    "f.yaml:2:31: redis.sentinel.tls.ca_dir: not supported by this build\n" },
+	{ "  url: unix:///s\n  tls: {server_name: x}\n",
+	    "f.yaml:3:9: warning: redis.tls.server_name: has no effect: redis.url does not begin "
+	    "with rediss://\n" },
+	{ "  url: rediss://h\n  tls: {verify: false}\n",
+	    NEEDS_TLS("2:8", "url",
+	        "f.yaml:3:17: warning: redis.tls.verify: the certificate is not checked: anybody "
+	        "in "
+	        "between can pose as the server\n") },
+	{ "  url: rediss://h\n  tls: {ca_file: /etc/passwd, ca_dir: /etc}\n",
+	    NEEDS_TLS("2:8", "url",
+	        "f.yaml:3:39: warning: redis.tls.ca_dir: no file in it is named by its hash, as "
+	        "`openssl rehash` does: no authority will be found\n") },
+	{ "  url: rediss://h\n  tls: {cert_file: /etc/passwd, key_file: /etc/passwd}\n",
+	    NEEDS_TLS("2:8", "url", "") },
+	{ "  tls: {ca_file: x}\n", "f.yaml:2:18: redis.tls.ca_file: expected a file to read, got "
+	                           "\"/etc/x\": No such file or directory\n" },
+	{ "  tls: {ca_file: /etc}\n",
+	    "f.yaml:2:18: redis.tls.ca_file: expected a file to read, got "
+	    "\"/etc\": it is a directory\n" },
+	{ "  tls: {ca_dir: /etc/passwd}\n", "f.yaml:2:17: redis.tls.ca_dir: expected a directory "
+	                                    "to read, got \"/etc/passwd\": it is no "
+	                                    "directory\n" },
+	{ "  tls: {cert_file: /no/such}\n", "f.yaml:2:20: redis.tls.cert_file: expected a file to "
+	                                    "read, got \"/no/such\": No such file "
+	                                    "or directory\n" },
+	{ "  tls: {key_file: /no/such}\n",
+	    "f.yaml:2:19: redis.tls.key_file: expected a file to read, got \"/no/such\": No such "
+	    "file "
+	    "or directory\n"
+	    "f.yaml:2:19: redis.tls.key_file: expected tls.cert_file beside it\n" },
+	{ "  sentinel: {master: m, nodes: [\"h:1\"], tls: {key_file: /etc/passwd}}\n",
+	    NEEDS_TLS_TOO("2:48", "sentinel.tls",
+	        "f.yaml:2:57: redis.sentinel.tls.key_file: expected sentinel.tls.cert_file beside "
+	        "it\n") },
+	{ "  sentinel: {master: m, nodes: [\"h:1\"], tls: {verify: false}}\n",
+	    NEEDS_TLS("2:48", "sentinel.tls",
+	        "f.yaml:2:55: warning: redis.sentinel.tls.verify: the certificate is not checked: "
+	        "anybody in between can pose as the server\n") },
+	{ "  sentinel: {master: m, nodes: [\"h:1\", \"[::1]:26379\"]}\n", "" },
+	{ "  sentinel: {master: m, nodes: [\"h:1\"], username: u, password: p}\n", "" },
+	{ "  sentinel: {master: m}\n",
+	    "f.yaml:2:22: redis.sentinel.master: expected sentinel.nodes beside it\n" },
+	{ "  sentinel: {nodes: [\"h:1\"]}\n",
+	    "f.yaml:2:21: redis.sentinel.nodes: expected sentinel.master beside it\n" },
+	{ "  sentinel: {password: x}\n",
+	    "f.yaml:2:24: redis.sentinel.password: expected sentinel.master beside it\n" },
+	{ "  sentinel: {master: m, nodes: [h]}\n",
+	    "f.yaml:2:33: redis.sentinel.nodes[0]: expected HOST:PORT, got \"h\"\n" },
+	{ "  sentinel: {master: m, nodes: []}\n",
+	    "f.yaml:2:32: redis.sentinel.nodes: expected at least one HOST:PORT, got none\n" },
+	{ "  sentinel: {master: \"\", nodes: [\"h:1\"]}\n",
+	    "f.yaml:2:22: redis.sentinel.master: expected the name of a master, got \"\"\n" },
+	{ "  url: unix:///s\n  sentinel: {master: m, nodes: [\"h:1\"]}\n",
+	    "f.yaml:2:8: redis.url: expected redis:// or rediss:// with Sentinels\n" },
+	{ "  cluster: true\n  sentinel: {master: m, nodes: [\"h:1\"]}\n",
+	    "f.yaml:2:12: redis.cluster: expected either a Cluster or Sentinels, got both\n" },
+	{ "  sentinel: {master: m, nodes: [\"h:1\"], password: x, password_file: /etc/passwd}\n",
+	    "f.yaml:2:70: redis.sentinel.password_file: expected at most one of password, "
+	    "password_file and password_credential\n"
+	    "f.yaml:2:70: redis.sentinel.password_file: expected a file for the daemon alone, got "
+	    "\"/etc/passwd\": group or others may read it (chmod 600)\n" },
+	{ "  sentinel: {master: m, nodes: [\"h:1\"], password_credential: x}\n",
+	    "f.yaml:2:63: redis.sentinel.password_credential: expected a credential, but "
+	    "$CREDENTIALS_DIRECTORY is not set\n" },
 	{ "  cluster: false\n", "" },
 	{ "  cluster: true\n", "f.yaml:2:3: redis.cluster: not supported by this build\n" },
 	{ "  nodes: [\"h:1\"]\n", "f.yaml:2:3: redis.nodes: not supported by this build\n" },

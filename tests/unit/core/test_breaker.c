@@ -103,6 +103,13 @@ static const struct {
 	    { { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a1", SAME, CLOSED, 0 },
 	        { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a1", SAME, CLOSED, 0 },
 	        { FAIL, "a1", SAME, CLOSED, 0 }, { DEAD, "a1", SAME, CLOSED, 0 } } },
+	{ "nor are a few that fail in turn",
+	    { { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a2", SAME, CLOSED, 0 },
+	        { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a2", SAME, CLOSED, 0 },
+	        { FAIL, "a3", SAME, CLOSED, 0 }, { FAIL, "a1", SAME, CLOSED, 0 },
+	        { OK, "a4", SAME, CLOSED, 0 }, { FAIL, "a1", SAME, CLOSED, 0 },
+	        { FAIL, "a2", SAME, CLOSED, 0 }, { FAIL, "a1", SAME, CLOSED, 0 },
+	        { FAIL, "b1", SAME, CLOSED, 0 }, { FAIL, "a3", OPENS, OPEN, 0 } } },
 	{ "successes end a streak, uncharged ends do nothing to it",
 	    { { FAIL, "a1", SAME, CLOSED, 0 }, { FAIL, "a2", SAME, CLOSED, 0 },
 	        { FAIL, "a3", SAME, CLOSED, 0 }, { OK, "a4", SAME, CLOSED, 0 },
@@ -359,6 +366,29 @@ static void test_streak_of_0_never_opens_it(void **unused)
 	assert_true(breaker_is_closed(&b));
 }
 
+/* Of n_entries that fail in turn, round after round. */
+static uint32_t counted_in_two_rounds(uint64_t n_entries)
+{
+	const struct breaker_settings endless = { FAILURES, 0, COOLDOWN_MS };
+	struct breaker b;
+	struct outcome o;
+
+	breaker_init(&b, &endless);
+	for (uint64_t n = 0; n < 2 * n_entries; n++) {
+		struct breaker_key entry = { .origin = &streams[0], .id = { n % n_entries, 1 } };
+
+		tell(&b, entry, VERDICT_RETRY, &o);
+	}
+	return b.n_failed;
+}
+
+static void test_so_many_of_a_streak_are_told_apart(void **unused)
+{
+	(void)unused;
+	assert_int_equal(counted_in_two_rounds(BREAKER_STREAK_MAX), BREAKER_STREAK_MAX);
+	assert_int_equal(counted_in_two_rounds(BREAKER_STREAK_MAX + 1), 2 * BREAKER_STREAK_MAX + 2);
+}
+
 /* Entry 0 breaks a handler, then n others do; a success each keeps it closed. */
 static enum verdict verdict_after_others(uint64_t n_others)
 {
@@ -393,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_the_last_that_failed_is_tried_only_alone),
 		cmocka_unit_test(test_nothing_is_tried_in_other_states),
 		cmocka_unit_test(test_streak_of_0_never_opens_it),
+		cmocka_unit_test(test_so_many_of_a_streak_are_told_apart),
 		cmocka_unit_test(test_so_many_that_met_a_broken_handler_are_remembered),
 	};
 
