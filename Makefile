@@ -9,7 +9,9 @@ FLAVOUR ?= release
 BUILD   := build/$(FLAVOUR)
 VERSION := $(shell cat VERSION)
 OPENSSL := openssl >= 1.1.1
-TLS     ?= $(if $(shell pkg-config --exists '$(OPENSSL)' && echo yes),yes,no)
+ifeq ($(origin TLS),undefined)
+TLS     := $(shell pkg-config --exists '$(OPENSSL)' && echo yes || echo no)
+endif
 PKGS    := yaml-0.1 hiredis libmicrohttpd $(if $(filter yes,$(TLS)),'$(OPENSSL)')
 CC      ?= cc
 CLANG   ?= clang
@@ -41,7 +43,8 @@ EV_CFLAGS := $(shell pkg-config --cflags libev 2>/dev/null)
 EV_LIBS   := $(or $(shell pkg-config --libs libev 2>/dev/null),-lev)
 
 # What the build needs comes first, so that the user's flags, which are never changed, win.
-all_cppflags = -D_GNU_SOURCE -DSLUICED_VERSION='"$(VERSION)"' -DSLUICED_HAVE_TLS=$(if $(filter yes,$(TLS)),1,0) -Isrc -Itests -I$(BUILD)/gen $(FORTIFY) \
+all_cppflags = -D_GNU_SOURCE -DSLUICED_VERSION='"$(VERSION)"' -DSLUICED_HAVE_TLS=$(if $(filter yes,$(TLS)),1,0) \
+               -Isrc -Itests -I$(BUILD)/gen $(FORTIFY) \
                $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(EV_CFLAGS) $(CPPFLAGS)
 all_cflags   = -std=gnu11 $(OPT_$(FLAVOUR)) $(WARN) $(if $(filter-out analyze,$(if $(CI),$(FLAVOUR))),-Werror) -fstack-protector-strong \
                -fPIE -fno-strict-aliasing -pthread $(CFLAGS)
@@ -235,6 +238,7 @@ PREFIX     ?= /usr/local
 prefix     ?= $(PREFIX)
 bindir     ?= $(prefix)/bin
 mandir     ?= $(prefix)/share/man
+catalogdir ?= $(prefix)/lib/systemd/catalog
 sysconfdir ?= /etc
 MANPAGES   := $(sort $(wildcard man/*.5 man/*.8))
 man_target  = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
@@ -243,10 +247,12 @@ ETC        := $(DESTDIR)$(sysconfdir)/sluiced
 install: all	## PREFIX=/usr/local, DESTDIR, bindir, mandir, sysconfdir
 	$(INSTALL) -D -m 755 $(BUILD)/sluiced $(DESTDIR)$(bindir)/sluiced
 	$(foreach page,$(MANPAGES),$(INSTALL) -D -m 644 $(page) $(call man_target,$(page)) &&) true
+	$(INSTALL) -D -m 644 systemd/sluiced.catalog $(DESTDIR)$(catalogdir)/sluiced.catalog
+	test -n "$(DESTDIR)" || ! command -v journalctl >/dev/null || journalctl --update-catalog || true
 	test -e $(ETC)/sluiced.yaml || $(INSTALL) -D -m 644 config/sluiced.yaml $(ETC)/sluiced.yaml
 
 uninstall:	## removes what install put there, but for the configuration
-	rm -f $(DESTDIR)$(bindir)/sluiced $(foreach page,$(MANPAGES),$(call man_target,$(page)))
+	rm -f $(DESTDIR)$(bindir)/sluiced $(DESTDIR)$(catalogdir)/sluiced.catalog $(foreach page,$(MANPAGES),$(call man_target,$(page)))
 
 clean:	## remove build/
 	rm -rf build

@@ -150,21 +150,20 @@ class Bench:
         """How many entries or processes to take for a figure."""
         return max(usual // 5, 1) if self.quick else usual
 
-    def start_daemon(self, handler, read=None):
-        """Starts the daemon with one consumer, as its user would."""
-        return Daemon(self, handler, read or {})
+    def start_daemon(self, handler, read=None, **more):
+        """Starts the daemon with one consumer, as its user would. more: further keys of the consumer."""
+        return Daemon(self, {"handler": handler, "read": read or {}, **more})
 
 
 class Daemon:
-    def __init__(self, bench, handler, read):
+    def __init__(self, bench, consumer):
         self.log_path = os.path.join(bench.folder, "daemon.log")
         config_path = os.path.join(bench.folder, "sluiced.yaml")
         config = {
             "redis": {"url": "unix://" + bench.server.path},
             "daemon": {"runtime_dir": os.path.join(bench.folder, "run"),
                        "log": {"level": "notice", "format": "text"}},
-            "consumers": {"bench": {"stream": "bench", "group": "bench", "read": read,
-                                    "handler": handler}},
+            "consumers": {"bench": {"stream": "bench", "group": "bench", **consumer}},
         }
         with open(config_path, "w") as file:
             json.dump(config, file, indent=1)  # JSON is YAML

@@ -5,6 +5,8 @@ import platform
 import subprocess
 from statistics import median
 
+# What every sample has.
+COMMON = ("rate", "client_us", "server_us", "handler_us")
 HEAD = ["#", "what", "figure", "baseline", "ratio", "goal", "met"]
 
 
@@ -63,7 +65,7 @@ def details(samples):
     lines = [head, ["---"] * len(head)]
     for name, taken in samples.items():
         lines.append([name] + [spread([sample[key] for sample in taken])
-                               for key in ("rate", "client_us", "server_us", "handler_us")])
+                               for key in COMMON])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -9,6 +9,8 @@ import subprocess
 from collections import namedtuple
 
 import draining
+import sweeping
+import waiting
 from draining import c_handler, exec_mode, limit, python_handler, worker
 
 # skip() returns why the candidate cannot run here, or None.
@@ -41,6 +43,9 @@ CANDIDATES = {
     "worker C 1 KiB": Candidate(worker(c_handler, "large", MILLION // 2)),
     "spawn": Candidate(spawn),
     "exec": Candidate(exec_mode(5_000)),
+    "pages": Candidate(sweeping.bare_pages(MILLION)),
+    "sweep": Candidate(sweeping.sweep(MILLION)),
+    "waiting": Candidate(waiting.waiting(MILLION)),
 }
 
 ROWS = [
@@ -60,4 +65,14 @@ ROWS = [
         ("exec", "rate"), "entries/s", ("spawn", "rate"), True, 0.95),
     Row("P7", "exec mode, daemon CPU",
         ("exec", "client_us"), "µs/entry", None, False, 60),
+    Row("P13", "sweep of 1,000,000 pending entries, nothing stale: server CPU",
+        ("sweep", "server_us"), "µs/entry", None, False, 0.3),
+    Row("P13", "the same against pages of XPENDING and nothing else",
+        ("sweep", "server_us"), "µs/entry", ("pages", "server_us"), False, 1.25),
+    Row("P13", "another client's PING meanwhile, p99",
+        ("sweep", "p99_ms"), "ms", None, False, 0.5),
+    Row("P13", "another client's PING meanwhile, slowest",
+        ("sweep", "max_ms"), "ms", None, False, 2),
+    Row("P17", "leases of 1,000,000 entries that wait for a retry: server CPU",
+        ("waiting", "server_percent"), "% of a core", None, False, 10),
 ]

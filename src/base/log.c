@@ -419,7 +419,7 @@ static void give_memory_back(struct buf *b)
 		buf_done(b);
 }
 
-void log_flush(void)
+bool log_flush(void)
 {
 	int saved = errno;
 
@@ -430,6 +430,7 @@ void log_flush(void)
 	give_memory_back(&state.lines);
 	give_memory_back(&state.records);
 	errno = saved;
+	return kept_bytes() == 0;
 }
 
 bool log_limit_pass(struct log_limit *l, uint64_t now_ms, uint64_t interval_ms,

@@ -122,8 +122,9 @@ void log_event(enum log_level level, enum log_event event, const struct log_fiel
 /* Like log_event, for one line of a handler's output: bytes of any kind. */
 void log_output(enum log_level level, const struct log_fields *fields, struct slice line);
 
-/* Writes what is gathered, as far as standard error and the journal take it. */
-void log_flush(void);
+/* Writes what is gathered, as far as standard error and the journal take it. Whether that was all.
+ */
+bool log_flush(void);
 
 /* Lines and records dropped since the start. */
 uint64_t log_dropped_total(void);

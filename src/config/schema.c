@@ -195,7 +195,7 @@ const struct option options[] = {
 	  .doc = "exec starts a process for each entry; worker keeps processes running and gives "
 	         "them entry after entry." },
 	{ CONSUMER("handler.concurrency", handler.concurrency), .change = CHANGES_HANDLER,
-	  .type = &type_number, .fallback = "1", .min = 1, .max = 10000,
+	  .type = &type_number, .fallback = "1", .min = 1, .max = HANDLER_CONCURRENCY_MAX,
 	  .doc = "Processes at the same time." },
 	{ CONSUMER("handler.window", handler.window), .change = CHANGES_HANDLER,
 	  .mode = WORKER_MODE_ONLY, .type = &type_number, .fallback = "1", .min = 1, .max = 10000,

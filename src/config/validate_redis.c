@@ -126,8 +126,6 @@ static void check_sentinel(const struct loaded *l)
 		error_at(l, key, "expected sentinel.master beside it");
 	else if (!section_pair(l->redis, "sentinel.nodes"))
 		error_at(l, "sentinel.master", "expected sentinel.nodes beside it");
-	else if (r->sentinel.master && !*r->sentinel.master)
-		error_at(l, "sentinel.master", "expected the name of a master, got \"\"");
 	else if (!r->sentinel.nodes.len && !l->diag->n_errors)
 		error_at(l, "sentinel.nodes", "expected at least one HOST:PORT, got none");
 	if (r->url.socket_path)

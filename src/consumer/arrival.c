@@ -34,7 +34,10 @@ static void view_fields(struct fields_view *v, const struct reply *r)
 
 static void run(struct stream *s, struct entry *e, const struct fields *f)
 {
-	pool_offer(s->consumer->pool, e, f);
+	struct consumer *c = s->consumer;
+
+	histogram_add(&c->timings.queue, histogram_durations_ms, stream_now_ms(s) - e->ready_at_ms);
+	pool_offer(c->pool, e, f);
 	entryset_move(&s->entries, e, ENTRY_RUNNING);
 }
 
@@ -49,8 +52,8 @@ static bool can_run_at_once(const struct stream *s, const struct entry *e)
 {
 	const struct consumer *c = s->consumer;
 
-	return c->totals.in[ENTRY_READY] == 1 && !e->suspect && trial_is_over(c) && !c->draining &&
-	       lease_is_fresh(s, e) && pool_room(c->pool) > 0;
+	return c->totals.in[ENTRY_READY] == 1 && !e->suspect && trial_is_over(c) &&
+	       !consumer_is_halted(c) && lease_is_fresh(s, e) && pool_room(c->pool) > 0;
 }
 
 void arrival_oversize(struct stream *s, struct entry *e, uint64_t bytes)
@@ -80,6 +83,7 @@ static void admit(struct stream *s, struct entry *e, const struct reply *r)
 	struct fields_view v;
 	size_t bytes;
 
+	e->ready_at_ms = stream_now_ms(s);
 	view_fields(&v, r);
 	bytes = fields_bytes(&v.fields);
 	largest_add(&s->reader.largest, bytes);

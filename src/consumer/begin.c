@@ -39,7 +39,7 @@ void begin_watch(struct stream *s)
 	struct entry *e = entryset_first_due(&s->entries);
 	struct consumer *c = s->consumer;
 
-	if (!e || c->draining || list_listed(&s->beginner.node))
+	if (!e || consumer_is_halted(c) || list_listed(&s->beginner.node))
 		return;
 	if (due_in_ms(s, e) > 0) {
 		loop_timer_in(stream_loop(s), &s->beginner.timer, due_in_ms(s, e));
@@ -328,7 +328,7 @@ void begin_pump(struct consumer *c)
 {
 	uint32_t room;
 
-	if (c->draining)
+	if (consumer_is_halted(c))
 		return;
 	while (!list_empty(&c->due) && (room = room_to_begin(c)) > 0) {
 		struct stream *s = container_of(list_first(&c->due), struct stream, beginner.node);

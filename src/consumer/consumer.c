@@ -15,6 +15,7 @@
  */
 #include "consumer/consumer.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -60,7 +61,7 @@ static void on_settle(struct deferred *d)
 	}
 }
 
-/* While draining: whatever is READY or WAITING goes back, the one at once and as if it had never
+/* While halted: whatever is READY or WAITING goes back, the one at once and as if it had never
  * been read, the other with what is left of its delay. */
 static void give_back(struct stream *s)
 {
@@ -84,9 +85,10 @@ static void on_pump(struct deferred *d)
 {
 	struct consumer *c = container_of(d, struct consumer, pump);
 
-	if (c->draining) {
+	if (consumer_is_halted(c)) {
 		for (size_t i = 0; i < c->n_streams; i++)
 			give_back(&c->streams[i]);
+		reader_note_bytes(c);
 		look_whether_drained(c);
 		return;
 	}
@@ -130,6 +132,7 @@ static void use_settings(struct consumer *c, struct config *config,
 	c->policy = (struct policy){ .retry = &settings->retry,
 		.dead_letter_off = settings->dead_letter.off };
 	c->breaker.settings = &settings->breaker;
+	c->concurrency = 0;
 	config_free(before);
 }
 
@@ -152,6 +155,7 @@ struct consumer *consumer_new(struct consumer_host *host, struct config *config,
 	c->settle.run = on_settle;
 	c->pump.run = on_pump;
 	trial_init(c);
+	figures_init(c);
 	pools_init(c);
 	pools_renew(c);
 	c->n_streams = settings->streams.len;
@@ -176,9 +180,26 @@ void consumer_change(struct consumer *c, struct config *config,
 	use_settings(c, config, settings);
 	if (difference == CONSUMER_HANDLER)
 		pools_renew(c);
+	else
+		pools_resize(c);
 	for (size_t i = 0; i < c->n_streams; i++)
 		reader_settings_changed(&c->streams[i]);
 	consumer_wake(c);
+}
+
+int consumer_set_concurrency(struct consumer *c, uint64_t n)
+{
+	if (!n || n > HANDLER_CONCURRENCY_MAX)
+		return -ERANGE;
+	c->concurrency = (uint32_t)n;
+	pools_resize(c);
+	return 0;
+}
+
+void consumer_reset_concurrency(struct consumer *c)
+{
+	c->concurrency = 0;
+	pools_resize(c);
 }
 
 const struct consumer_settings *consumer_settings(const struct consumer *c)
@@ -288,6 +309,7 @@ void consumer_free(struct consumer *c)
 	if (list_listed(&c->bytes_node))
 		list_remove(&c->host->at_bytes, &c->bytes_node);
 	pools_done(c);
+	figures_done(c);
 	trial_done(c);
 	for (size_t i = 0; i < c->n_streams; i++)
 		stream_done(&c->streams[i]);

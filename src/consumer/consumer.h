@@ -53,6 +53,21 @@ void consumer_start(struct consumer *c);
 /* Reads and hands over nothing more; lets runs finish and gives back the rest. */
 void consumer_drain(struct consumer *c);
 
+/*
+ * Nothing is read, swept, taken up or handed over until consumer_resume(); what waits is given
+ * back, what runs finishes. It goes together with everything else, a drain included.
+ */
+void consumer_pause(struct consumer *c);
+void consumer_resume(struct consumer *c);
+bool consumer_is_paused(const struct consumer *c);
+
+/* So many handler processes instead of what the settings say. -ERANGE: more than there may be. */
+int consumer_set_concurrency(struct consumer *c, uint64_t n) MUST_CHECK;
+void consumer_reset_concurrency(struct consumer *c);
+
+/* Somebody is going to look at what Redis knows of the groups: it is asked for now and then. */
+void consumer_want_figures(struct consumer *c);
+
 /* While draining: ends the runs that are left (SIGTERM, kill_grace, SIGKILL). */
 void consumer_end_runs(struct consumer *c);
 

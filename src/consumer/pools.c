@@ -114,12 +114,14 @@ static void on_retire(struct deferred *d)
 	}
 }
 
+/* What the old pools still use, the new one has to wait for. */
 static void give_relief(struct consumer *c)
 {
-	uint32_t wanted = (uint32_t)c->settings->handler.concurrency;
+	uint32_t wanted =
+	    c->concurrency ? c->concurrency : (uint32_t)c->settings->handler.concurrency;
 	uint32_t n_old = n_processes_of_old(c);
 
-	(void)wanted;
+	pool_set_concurrency(c->pool, n_old < wanted ? wanted - n_old : 1);
 	if (n_old)
 		loop_timer_in(c->host->loop, &c->relief, RELIEF_MS);
 }
@@ -164,9 +166,16 @@ void pools_renew(struct consumer *c)
 	c->pool = u->pool;
 	if (!old)
 		return;
+	trial_renewed(c);
 	pool_drain(old->pool);
 	give_relief(c);
 	pool_start(c->pool);
+}
+
+void pools_resize(struct consumer *c)
+{
+	if (!c->draining)
+		give_relief(c);
 }
 
 void pools_drain(struct consumer *c)
@@ -183,6 +192,14 @@ void pools_kill(struct consumer *c)
 
 		if (!u->drained)
 			pool_kill(u->pool);
+	}
+}
+
+void pools_each(const struct consumer *c, void (*visit)(void *context, const struct pool *p),
+    void *context)
+{
+	list_foreach(&c->pools, node) {
+		visit(context, container_of(node, struct pool_use, node)->pool);
 	}
 }
 

@@ -28,7 +28,7 @@ static bool may_read(const struct stream *s)
 {
 	return s->group.state == GROUP_READY && recovery_is_complete(s) &&
 	       conn_is_up(s->reader.conn) && !pause_is_on(&s->reader.pause) &&
-	       !s->consumer->draining;
+	       !consumer_is_halted(s->consumer);
 }
 
 static void leave_lists(struct stream *s)
@@ -260,7 +260,7 @@ static void read_quiet(struct consumer *c)
 }
 
 /* What the bytes of other consumers have stopped, no event of its own will wake. */
-static void note_bytes(struct consumer *c)
+void reader_note_bytes(struct consumer *c)
 {
 	struct consumer_host *h = c->host;
 	struct list_node *node;
@@ -293,9 +293,9 @@ static void note_bound(struct consumer *c)
 
 void reader_pump(struct consumer *c)
 {
-	if (c->draining)
+	if (consumer_is_halted(c))
 		return;
-	note_bytes(c);
+	reader_note_bytes(c);
 	note_bound(c);
 	read_hungry_twice(c);
 	read_quiet(c);

@@ -59,6 +59,9 @@ static void take_page(struct stream *s, const struct reply *rows)
 	struct entryid before = s->recovery.cursor;
 
 	twin_look(s, rows, s->recovery.asked_at_ms);
+	/* Going on begins the scan anew. */
+	if (c->paused)
+		return;
 	for (size_t i = 0; i < reply_len(rows); i++) {
 		struct pending_row row;
 
@@ -104,7 +107,7 @@ static void next_page(struct stream *s)
 
 static void scan(struct stream *s)
 {
-	if (s->recovery.asked || s->consumer->draining || !home_is_up(&s->home) ||
+	if (s->recovery.asked || consumer_is_halted(s->consumer) || !home_is_up(&s->home) ||
 	    s->group.state != GROUP_READY)
 		return;
 	s->recovery.cursor = (struct entryid){ 0, 0 };

@@ -163,11 +163,21 @@ static void do_without_scripts(struct stream *s, const struct reply *r)
 	    (int)r->text.len, r->text.data);
 }
 
+void stream_complained(struct stream *s, enum redis_error class, struct slice text)
+{
+	struct complaint *c = &s->complaint;
+
+	s->consumer->redis_errors[class]++;
+	c->class = class;
+	c->at_ms = stream_now_ms(s);
+	snprintf(c->text, sizeof(c->text), "%.*s", (int)text.len, text.data);
+}
+
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r)
 {
 	enum redis_error class = redis_error_class(r->text);
 
-	s->consumer->stats.redis_errors++;
+	stream_complained(s, class, r->text);
 	if (refuses_scripts(r, class)) {
 		do_without_scripts(s, r);
 		return REDIS_NOSCRIPT;

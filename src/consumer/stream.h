@@ -15,10 +15,12 @@
 
 #include "base/log.h"
 #include "consumer/consumer.h"
+#include "consumer/status.h"
 #include "core/backoff.h"
 #include "core/breaker.h"
 #include "core/credit.h"
 #include "core/deadletter.h"
+#include "core/histogram.h"
 #include "core/policy.h"
 #include "core/sightings.h"
 #include "core/sweep.h"
@@ -151,6 +153,13 @@ struct beginner {
 	struct pause pause;
 };
 
+/* The last error reply, for people. */
+struct complaint {
+	enum redis_error class;
+	uint64_t at_ms; /* 0: none yet */
+	char text[160];
+};
+
 struct stream {
 	struct consumer *consumer;
 	struct origin origin;
@@ -160,6 +169,7 @@ struct stream {
 	struct entryset entries;
 	struct log_limit error_log;
 	enum redis_error last_error;
+	struct complaint complaint;
 	struct list_node ready_node; /* on the consumer's list of streams with READY entries */
 
 	struct group group;
@@ -173,6 +183,15 @@ struct stream {
 	struct recovery recovery;
 	struct twin twin;
 	struct beginner beginner;
+	struct figures figures;
+	unsigned n_figures_asked; /* questions about them without an answer */
+};
+
+/* What is asked about groups for whoever looks at figures. */
+struct inquiry {
+	ev_timer timer;
+	uint64_t wanted_at_ms, round_at_ms;
+	size_t next_stream; /* 0: no round is under way */
 };
 
 struct consumer {
@@ -181,14 +200,18 @@ struct consumer {
 	const struct consumer_settings *settings;
 	char *name, *group, *name_in_group; /* the same in all settings that it will ever have */
 	struct policy policy;
-	struct list pools; /* the one that takes entries is the last; see pools.c */
-	struct pool *pool; /* that one's */
+	struct list pools;    /* the one that takes entries is the last; see pools.c */
+	struct pool *pool;    /* that one's */
+	uint32_t concurrency; /* 0: as the settings say */
 	ev_timer relief;
 	struct deferred retire;
 	struct stream *streams;
 	size_t n_streams;
 	struct entry_totals totals;
 	struct stats stats;
+	uint64_t redis_errors[REDIS_ERROR_COUNT];
+	struct timings timings;
+	struct inquiry inquiry;
 	struct breaker breaker;
 	ev_timer cooldown;
 
@@ -203,6 +226,7 @@ struct consumer {
 	struct recent recent;
 	struct list_node bytes_node; /* on the host's list of those that wait for bytes */
 	bool at_bound;               /* read.max_held or the daemon's bytes: said so in the log */
+	bool paused;
 	bool draining, drained, pool_drained;
 	struct deferred settle, pump;
 };
@@ -222,6 +246,9 @@ struct log_fields entry_log_fields(const struct stream *s, const struct entry *e
  * returns the class: REDIS_NOSCRIPT when the same can be tried again at once, by other means. */
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r);
 
+/* Counts it and keeps it for people. */
+void stream_complained(struct stream *s, enum redis_error class, struct slice text);
+
 /* Asks for the rows of the pending list above an id (0-0: from its start), of one consumer or, with
  * NULL, of all. */
 void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
@@ -231,6 +258,12 @@ void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
 
 /* Lets the consumer hand over, begin and read what can be at the end of this turn. */
 void consumer_wake(struct consumer *c);
+
+/* Nothing is read, swept, taken up or handed over: it drains or is paused. What waits goes back. */
+static inline bool consumer_is_halted(const struct consumer *c)
+{
+	return c->draining || c->paused;
+}
 
 /* What credit_room() needs to know. */
 struct credit consumer_credit(struct consumer *c);
@@ -290,9 +323,20 @@ void arrival_hand_over(struct consumer *c);
 void pools_init(struct consumer *c);
 /* Makes the pool of the settings of now; one that is there already finishes what it has. */
 void pools_renew(struct consumer *c);
+/* The concurrency is another now. */
+void pools_resize(struct consumer *c);
 void pools_drain(struct consumer *c);
 void pools_kill(struct consumer *c);
 void pools_done(struct consumer *c);
+
+/* Each of them. */
+void pools_each(const struct consumer *c, void (*visit)(void *context, const struct pool *p),
+    void *context);
+
+/* ---- figures.c: what Redis knows of the group ---- */
+
+void figures_init(struct consumer *c);
+void figures_done(struct consumer *c);
 
 /* ---- verdict.c: what comes back ---- */
 
@@ -320,6 +364,8 @@ struct entry *trial_candidate(struct consumer *c);
 void trial_verdict(struct consumer *c, const struct entry *e, struct outcome *o);
 struct breaker_key trial_key(const struct entry *e);
 void trial_no_worker(struct consumer *c);
+/* A reload has brought another handler. */
+void trial_renewed(struct consumer *c);
 
 /* ---- group.c ---- */
 
@@ -341,6 +387,8 @@ void reader_settings_changed(struct stream *s);
 void reader_place(struct stream *s);
 /* Issues the reads that there is room for. */
 void reader_pump(struct consumer *c);
+/* Wakes those that have waited for bytes to be given back. */
+void reader_note_bytes(struct consumer *c);
 /* Ends a blocked read, for a drain. */
 void reader_unblock(struct stream *s);
 
@@ -365,6 +413,8 @@ void undertaker_flush(struct stream *s);
 void undertaker_reset(struct stream *s);
 /* Appends the metadata of a record about e (NULL: about trimmed ids that a script fills in). */
 void undertaker_metadata(struct stream *s, const struct entry *e, struct buf *out);
+/* Where the dead-letter stream is served. */
+struct home *undertaker_record_home(struct stream *s);
 /* Whether a script can reach the dead-letter stream: it is in the slot of the stream, or there is
  * none. */
 bool undertaker_may_record_by_script(const struct stream *s);

@@ -106,6 +106,13 @@ static void on_cooled(struct ev_loop *ev, ev_timer *w, int events)
 	consumer_wake(c);
 }
 
+void trial_renewed(struct consumer *c)
+{
+	ev_timer_stop(loop_ev(c->host->loop), &c->cooldown);
+	breaker_renewed(&c->breaker);
+	consumer_wake(c);
+}
+
 void trial_init(struct consumer *c)
 {
 	breaker_init(&c->breaker, &c->settings->breaker);

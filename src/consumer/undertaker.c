@@ -62,7 +62,7 @@ void undertaker_refused(struct stream *s, const struct entry *e, struct log_limi
 	struct log_fields fields = e ? entry_log_fields(s, e, &text) : stream_log_fields(s);
 	uint64_t held_back;
 
-	s->consumer->stats.redis_errors++;
+	stream_complained(s, redis_error_class(error), error);
 	if (!log_limit_pass(limit, stream_now_ms(s), REFUSED_LOG_MS, &held_back))
 		return;
 	log_event(LEVEL_ERROR, EVENT_DEAD_LETTER_REFUSED, &fields,
@@ -70,8 +70,7 @@ void undertaker_refused(struct stream *s, const struct entry *e, struct log_limi
 	    (int)error.len, error.data);
 }
 
-/* Where the dead-letter stream is served. */
-static struct home *record_home(struct stream *s)
+struct home *undertaker_record_home(struct stream *s)
 {
 	return undertaker_may_record_by_script(s) ? &s->home : &s->undertaker.home;
 }
@@ -202,7 +201,7 @@ static void added(struct stream *s, void *request, const struct reply *r)
 	struct entry *e = burial_over(s, request);
 
 	if (reply_is_error(r)) {
-		home_heard_error(record_home(s), redis_error_class(r->text), r->text);
+		home_heard_error(undertaker_record_home(s), redis_error_class(r->text), r->text);
 		refused(s, e, r->text);
 	} else if (r && e) {
 		e->recorded = true;
@@ -224,7 +223,7 @@ static void on_added_elsewhere_reply(void *owner, void *request, const struct re
 static void add_record(struct stream *s, struct entry *e, const struct reply *fields)
 {
 	uint64_t maxlen = s->consumer->settings->dead_letter.maxlen;
-	struct home *home = record_home(s);
+	struct home *home = undertaker_record_home(s);
 	struct buf *out;
 
 	if (!home_is_up(home)) {

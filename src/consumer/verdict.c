@@ -31,6 +31,16 @@ static void count(struct stats *stats, const struct outcome *o)
 		++*failures[o->failure];
 }
 
+static void take_time(struct stream *s, const struct entry *e)
+{
+	struct timings *t = &s->consumer->timings;
+	uint64_t wall_ms = loop_wall_ms(stream_loop(s));
+
+	histogram_add(&t->handler, histogram_durations_ms, stream_now_ms(s) - e->handed_at_ms);
+	/* Ids need not be times, and the clock of the server may be ahead. */
+	histogram_add(&t->age, histogram_ages_ms, wall_ms > e->id.ms ? wall_ms - e->id.ms : 0);
+}
+
 static struct log_fields run_fields(const struct stream *s, const struct entry *e,
     const struct outcome *o, struct entryid_text *text)
 {
@@ -161,6 +171,7 @@ void verdict_arrived(void *consumer, struct entry *e, const struct outcome *told
 	struct outcome judged = *told, *o = &judged;
 	struct decision d;
 
+	take_time(s, e);
 	trial_verdict(c, e, o);
 	d = policy_decide(&c->policy, o, e->attempts, e->trimmed, rng_next(&c->host->rng));
 	count(&c->stats, o);

@@ -177,3 +177,11 @@ void breaker_lost(struct breaker *b, struct breaker_key entry)
 	if (is_tried(b, entry))
 		b->state = BREAKER_TRIABLE;
 }
+
+void breaker_renewed(struct breaker *b)
+{
+	b->n_broken = b->n_failed = 0;
+	b->cooldown_ms = b->settings->cooldown_ms;
+	if (b->state == BREAKER_OPEN)
+		b->state = BREAKER_TRIABLE;
+}

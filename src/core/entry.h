@@ -79,6 +79,7 @@ struct entry {
 	uint32_t bytes;            /* of the payload, while it counts as held */
 	uint64_t release_delay_ms; /* RELEASING: what others shall still wait; 0: take it at once */
 	uint64_t fresh_at_ms;      /* monotonic: last read, claimed, begun or renewed */
+	uint64_t ready_at_ms;      /* monotonic: its payload came */
 	uint64_t first_wall_ms, last_wall_ms; /* first and last attempt known here; 0 none */
 	struct packed_fields *payload;        /* READY; NULL otherwise */
 	struct last_failure *last_failure;    /* NULL before the first failure */

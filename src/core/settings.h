@@ -104,6 +104,8 @@ struct exit_codes {
 	uint8_t meaning[256]; /* enum exit_meaning, by exit status */
 };
 
+enum { HANDLER_CONCURRENCY_MAX = 10000 };
+
 struct handler_settings {
 	struct string_list command; /* argv; a relative path of the program made absolute */
 	char *program;              /* what command[0] was found to be: an absolute path */

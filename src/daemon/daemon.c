@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "daemon/activation.h"
+#include "daemon/api.h"
 #include "daemon/lock.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
@@ -42,6 +43,7 @@ struct daemon {
 	enum daemon_state state;
 	struct loop *loop;
 	struct notify *notify;
+	struct api *api;
 	struct handler_host handlers;
 	struct site_spec sites;
 	struct roster roster;
@@ -111,18 +113,24 @@ static void give_up(struct daemon *d)
 	loop_stop(d->loop);
 }
 
-static void on_terminate(struct ev_loop *ev, ev_signal *w, int events)
+/* Each time it is told it is less patient. */
+static void terminate(void *owner)
 {
-	struct daemon *d = w->data;
+	struct daemon *d = owner;
 
-	(void)ev;
-	(void)events;
 	if (d->state < DAEMON_DRAINING)
 		drain(d);
 	else if (d->state == DAEMON_DRAINING)
 		hurry(d);
 	else
 		give_up(d);
+}
+
+static void on_terminate(struct ev_loop *ev, ev_signal *w, int events)
+{
+	(void)ev;
+	(void)events;
+	terminate(w->data);
 }
 
 /* ---- the loop stood still ---- */
@@ -359,23 +367,69 @@ static void start_consumers(struct daemon *d)
 	site_open(site);
 }
 
-static void start(struct daemon *d)
+static const char *state_word(void *owner)
+{
+	const struct daemon *d = owner;
+
+	switch (d->state) {
+	case DAEMON_STARTING:
+		return "starting";
+	case DAEMON_RUNNING:
+		return "running";
+	case DAEMON_DRAINING:
+		return "draining";
+	case DAEMON_HURRYING:
+		return "hurrying";
+	case DAEMON_SETTLING:
+		break;
+	}
+	return "settling";
+}
+
+static int reload_by_request(void *owner, struct buf *ret_lines)
+{
+	return daemon_reload(owner, ret_lines);
+}
+
+static struct api *make_api(struct daemon *d)
+{
+	const struct api_spec spec = {
+		.loop = d->loop,
+		.roster = &d->roster,
+		.instance = d->instance,
+		.hostname = d->hostname,
+		.owner = d,
+		.state = state_word,
+		.drain = terminate,
+		.reload = reload_by_request,
+	};
+
+	return api_new(&spec, &d->config->daemon.listen);
+}
+
+/* False when it cannot: the log says why. */
+static bool start(struct daemon *d)
 {
 	d->loop = loop_new();
 	watch_signals(d);
 	make_hosts(d);
-	start_consumers(d);
-	loop_watch_stalls(d->loop, stall_threshold_ms(d->config), on_stall, d);
 	ev_init(&d->step, on_step);
 	d->step.data = d;
+	d->api = make_api(d);
+	if (!d->api)
+		return false;
+	start_consumers(d);
+	loop_watch_stalls(d->loop, stall_threshold_ms(d->config), on_stall, d);
 	loop_timer_in(d->loop, &d->step, READY_LOOK_MS);
 	d->notify = notify_new(
 	    &(struct notify_spec){ .loop = d->loop, .owner = d, .facts = facts_for_notify });
 	activation_close_unused();
+	return true;
 }
 
 static void stop(struct daemon *d)
 {
+	api_free(d->api);
 	notify_free(d->notify);
 	roster_done(&d->roster);
 	resolver_free(d->sites.resolver);
@@ -390,6 +444,7 @@ int daemon_run(const struct daemon_spec *spec)
 	struct daemon d = { .spec = spec, .config = config_keep(spec->config) };
 	const struct daemon_settings *settings = &d.config->daemon;
 	const char *why;
+	bool started;
 	int lock_fd, r;
 
 	activation_init();
@@ -402,13 +457,15 @@ int daemon_run(const struct daemon_spec *spec)
 	log_event(LEVEL_NOTICE, EVENT_STARTED, NULL, "sluiced %s, instance %s, %zu consumers",
 	    SLUICED_VERSION, settings->instance, d.config->n_consumers);
 	d.instance = xstrdup(settings->instance);
-	start(&d);
-	loop_run(d.loop);
+	started = start(&d);
+	if (started)
+		loop_run(d.loop);
 	stop(&d);
-	log_event(LEVEL_NOTICE, EVENT_STOPPED, NULL, "stopped");
+	if (started)
+		log_event(LEVEL_NOTICE, EVENT_STOPPED, NULL, "stopped");
 	log_flush();
 	config_free(d.config);
 	free(d.instance);
 	close(lock_fd);
-	return EXIT_CLEAN;
+	return started ? EXIT_CLEAN : EXIT_RUNTIME;
 }

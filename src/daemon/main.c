@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "control/http.h"
 #include "daemon/daemon.h"
 #include "daemon/options.h"
 #include "loop/loop.h"
@@ -91,8 +92,8 @@ static void print_version(void)
 {
 	const char *tls = tls_library();
 
-	printf("sluiced " SLUICED_VERSION " (%s, libev %d.%d, %s%s)\n", decoder_library(),
-	    ev_version_major(), ev_version_minor(), tls ? "TLS by " : "without TLS",
+	printf("sluiced " SLUICED_VERSION " (%s, libev %d.%d, %s, %s%s)\n", decoder_library(),
+	    ev_version_major(), ev_version_minor(), http_library(), tls ? "TLS by " : "without TLS",
 	    tls ? tls : "");
 }
 

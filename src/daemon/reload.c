@@ -55,6 +55,8 @@ static void look_after(struct member *m, struct site *site, struct config *confi
 	}
 	if (difference == CONSUMER_SAME) {
 		counts->same++;
+		if (m->consumer)
+			consumer_reset_concurrency(m->consumer);
 		return;
 	}
 	counts->changed++;

@@ -216,11 +216,11 @@ struct member *roster_find(const struct roster *r, const char *name)
 
 struct member *roster_next(const struct roster *r, const struct member *after)
 {
-	const struct list_node *node = after ? after->node.next : r->members.head.next;
+	struct list_node *node = after ? after->node.next : r->members.head.next;
 
-	while (node != &r->members.head && !member_of((struct list_node *)node)->consumer)
+	while (node != &r->members.head && !member_of(node)->consumer)
 		node = node->next;
-	return node == &r->members.head ? NULL : member_of((struct list_node *)node);
+	return node == &r->members.head ? NULL : member_of(node);
 }
 
 void roster_on_drained(void *roster)

@@ -15,11 +15,14 @@
 /* Work may defer more work; a cycle of it must not keep the loop from its events. */
 enum { DEFERRED_ROUNDS = 16 };
 
+/* Nothing tells when whoever reads the log has room again. */
+static const double log_again_s = 0.02;
+
 struct loop {
 	struct ev_loop *ev;
 	ev_prepare before_sleep;
 	ev_check after_sleep;
-	ev_timer again; /* due at once: keeps the loop awake while deferred work is left */
+	ev_timer again; /* wakes the loop while deferred work, or log, is left */
 	struct list deferred;
 	uint64_t now_ms;
 	uint64_t wall_ms, wall_for_ms; /* as of one value of now_ms */
@@ -51,18 +54,27 @@ static void note_stall(struct loop *l, uint64_t gap_ms)
 		l->longest_stall_ms = gap_ms;
 }
 
+static void wake_in(struct loop *l, double seconds)
+{
+	ev_timer_stop(l->ev, &l->again);
+	ev_timer_set(&l->again, seconds, 0.);
+	ev_timer_start(l->ev, &l->again);
+}
+
 static void on_before_sleep(struct ev_loop *ev, ev_prepare *w, int events)
 {
 	struct loop *l = w->data;
+	bool is_log_left;
 
+	(void)ev;
 	(void)events;
 	run_deferred(l);
-	log_flush();
+	is_log_left = !log_flush();
 	note_stall(l, clock_mono_ms() - l->now_ms);
-	if (!list_empty(&l->deferred) && !ev_is_active(&l->again)) {
-		ev_timer_set(&l->again, 0., 0.);
-		ev_timer_start(ev, &l->again);
-	}
+	if (!list_empty(&l->deferred))
+		wake_in(l, 0.);
+	else if (is_log_left)
+		wake_in(l, log_again_s);
 }
 
 static void on_after_sleep(struct ev_loop *ev, ev_check *w, int events)

@@ -147,8 +147,8 @@ static void on_broken(void *owner, const struct fault *fault)
 	if (c->state == CONN_HANDSHAKE && fault_is_set(&c->handshake.fault))
 		fault_take(&c->fault, &c->handshake.fault);
 	else if (seems_to_want_tls(c))
-		fault_set(&c->fault, "%s before any answer: a port with TLS needs rediss://",
-		    fault->why);
+		fault_set(&c->fault, "%s before any answer: a port with TLS needs %s", fault->why,
+		    c->spec.tls_switch);
 	else
 		fault_take(&c->fault, fault);
 	go_down(c);
@@ -332,6 +332,8 @@ struct conn *conn_new(const struct conn_spec *spec)
 	c->spec = *spec;
 	if (!c->spec.peer)
 		c->spec.peer = "Redis";
+	if (!c->spec.tls_switch)
+		c->spec.tls_switch = "rediss://";
 	c->client_name = xstrdup(spec->client_name);
 	c->backoff = (struct backoff){ .initial_ms = s->reconnect_initial_ms,
 		.max_ms = s->reconnect_max_ms };

@@ -37,6 +37,7 @@ struct conn;
 struct conn_spec {
 	struct redis_host *host;
 	const char *peer;        /* what the log calls the server; static text; NULL: Redis */
+	const char *tls_switch;  /* what turns TLS on, for the log; static text; NULL: rediss:// */
 	const char *client_name; /* for CLIENT SETNAME; borrowed for the call of conn_new */
 	const char *consumer;    /* for the log: whose connection; NULL for the shared one */
 	const char *stream;      /* for the log; NULL when not bound to one */

@@ -178,6 +178,7 @@ void sentinel_node_open(struct sentinel_node *n)
 	struct conn_spec spec = {
 		.host = n->host,
 		.peer = "the Sentinel",
+		.tls_switch = "redis.sentinel.tls",
 		.client_name = "sluiced.sentinel",
 		.owner = n,
 		.on_up = on_asker_up,

@@ -58,7 +58,7 @@ def option_keys():
 def words_of_x_macro(path, macro):
     with open(path, encoding="utf-8") as f:
         body = re.search(r"#define %s\(X\)(.*?[^\\])\n" % macro, f.read(), re.S).group(1)
-    return re.findall(r'X\(\w+, "(\w+)"\)', body)
+    return re.findall(r'X\(\w+, "(\w+)"', body)
 
 
 class ManPages(unittest.TestCase):
@@ -77,6 +77,12 @@ class ManPages(unittest.TestCase):
 
     def test_every_log_event(self):
         self.assert_names("sluiced.8", words_of_x_macro("src/base/log.h", "LOG_EVENTS"))
+
+    def test_every_field_of_the_log(self):
+        with open("src/base/log.c", encoding="utf-8") as f:
+            names = re.findall(r'\{ \.name = "(\w+)"', f.read())
+        self.assert_names("sluiced.8", names)
+        self.assert_names("sluiced.8", ["SLUICE_" + name.upper() for name in names + ["instance", "event"]])
 
     def test_form(self):
         tool = shutil.which("mandoc")

@@ -170,11 +170,6 @@ class Check(WithoutRedis):
     def test_password_and_password_file(self):
         self.assert_refused("redis: { password: a, password_credential: b }\n" + GOOD, self.file + ":1:")
 
-    def test_what_this_build_cannot_do(self):
-        for redis in ("url: rediss://127.0.0.1/", "cluster: true", "sentinel: { master: m, nodes: [h:1] }",
-                      "tls: { ca_file: /etc/hostname }"):
-            self.assert_refused("redis: { %s }\n" % redis + GOOD, "not supported by this build")
-
     def test_running_with_a_bad_file(self):
         self.write(GOOD + "    bogus: 1\n")
         result = self.run_sluiced("-c", self.file)

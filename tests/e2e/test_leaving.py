@@ -206,14 +206,6 @@ class Unanswered(Case):
 
 
 class OtherSignals(Case):
-    def test_hangup_is_answered_and_survived(self):
-        daemon = self.start(["/bin/true"])
-        daemon.signal(signal.SIGHUP)
-        daemon.wait_for_event("reload_refused")
-        self.add()
-        self.wait_settled()
-        daemon.stop()
-
     def test_usr1_logs_a_summary_of_every_consumer(self):
         daemon = self.start_all({"first": self.consumer(["/bin/true"]),
                                  "second": self.consumer(["/bin/true"], {"stream": "t"})})

@@ -167,7 +167,7 @@ class HeldIds(LeaseCase):
             self.wait_a_while(0.25)
         self.redis.call("ECHO", "done")
         lines = monitor.until("done")
-        self.assertTrue([line for line in lines if '"xpending" "s" "g" "-" "+" "1000"' in line])
+        self.assertTrue([line for line in lines if '"xpending" "s" "g" "-" "+" "250"' in line])
         self.assertEqual([line for line in lines if '"xautoclaim"' in line], [])
         self.open_gate()
         self.wait_settled()

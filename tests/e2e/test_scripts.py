@@ -527,7 +527,7 @@ class Claim(ScriptCase):
         self.redis.call("XDEL", "s", ids[0])
         answer = self.eval("claim", self.LEASE, 0, 0, ID_AT, ATTEMPTS_AT, *self.page(), keys=("s",))
         self.assertEqual(answer, [[ids[1]], [], "", [ids[0]]])
-        self.assert_pending(ids[0], "ghost", 3)
+        self.assert_pending(ids[0], "ghost", 3, 99999)
 
     def test_without_a_dead_letter_stream(self):
         ids = self.fill(["1-1", "2-1"])

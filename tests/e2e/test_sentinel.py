@@ -73,8 +73,7 @@ class Election(threading.Thread):
             connection.close()
 
     def run(self):
-        while not any(self._is_primary(server) for server in self.replicas):
-            time.sleep(0.002)
+        wait_until(lambda: any(self._is_primary(server) for server in self.replicas), 60, "the election")
         self.at = time.time()
 
 
@@ -99,7 +98,7 @@ class Load(threading.Thread):
                 try:
                     self._add_while_possible(server)
                 except UNREACHABLE:
-                    time.sleep(0.005)
+                    self.over.wait(0.005)
 
     def _add_while_possible(self, server):
         connection = resp.Connection(server.address, timeout=0.5)
@@ -108,7 +107,7 @@ class Load(threading.Thread):
                 added = connection.call("XADD", "s", "*", "n", 1).decode()
                 if server is not self.first or connection.call("WAIT", 2, 400) == 2:
                     self.confirmed.append(added)
-                time.sleep(0.002)
+                self.over.wait(0.002)
         finally:
             connection.close()
 
@@ -352,6 +351,7 @@ class Secured(SentinelCase):
         daemon = self.start_with(self.trust)
         self.assertIn("the Sentinels are asked without TLS", daemon.events("config_warning")[0]["message"])
         self.assertIn("0 connected", daemon.events("ready")[0]["message"])
+        self.assertIn("a port with TLS needs redis.sentinel.tls", daemon.events("redis_error")[0]["message"])
         daemon.stop()
 
 

@@ -8,7 +8,7 @@ import unittest
 BOOTSTRAP = os.path.abspath("bootstrap")
 # Programs that bootstrap itself calls, and those that it looks for.
 BASE = ("cat dirname find grep id nproc sed sort tr sh env mkdir touch").split()
-FOUND = ("redis-server redis-cli python3 jq curl node clang bash clang-format clang-tidy "
+FOUND = ("redis-server redis-cli openssl python3 jq curl node clang bash clang-format clang-tidy "
          "cppcheck shellcheck").split()
 PACKAGES = {
     "apt-get": "libhiredis-dev libyaml-dev",
@@ -93,6 +93,13 @@ class Bootstrap(unittest.TestCase):
         result, calls = machine.bootstrap("lint")
         self.assertIn("install -y --no-install-recommends shellcheck", " ".join(calls))
         self.assertIn("still missing, going on without: shellcheck", result.stdout)
+
+    def test_without_tls_asks_for_no_openssl(self):
+        machine = Machine(self.folder, lacks=("libssl",))
+        _, calls = machine.bootstrap("build", "TLS=no")
+        self.assertEqual(len(calls), 1, calls)
+        _, calls = machine.bootstrap("build")
+        self.assertTrue(any(c.endswith("--no-install-recommends libssl-dev") for c in calls), calls)
 
     def test_redis_comes_without_a_service(self):
         _, calls = Machine(self.folder, lacks=("redis-server", "redis-cli")).bootstrap("demo")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """tests/run counts cases, notices every way to fail, and leaves no process behind."""
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,35 @@ class Classes(RunnerTest):
                 self.setUp()
                 self.add_class("e2e", f"c{i}", body)
                 self.check("e2e", want)
+
+
+class Lanes(RunnerTest):
+    def setUp(self):
+        super().setUp()
+        self.add_class("e2e", "reading", "def test_a(self): self.assertIn('/one/', os.environ['E2E_SERVER'])")
+        self.write("build/servers/one/redis-server", "")
+
+    def fetch(self, *says):
+        self.write("tests/servers/fetch", "#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in says))
+        return self.run_it("lanes")
+
+    def test_core_for_each_server(self):
+        self.write("build/servers/two/redis-server", "")
+        result, last = self.fetch("one 8.0", "two 9.1", "three: skipped, no network")
+        self.assertEqual(last, "1 passed, 1 failed, 1 skipped", result.stdout)
+        self.assertIn("FAILED lanes two-9.1/e2e/test_reading T.test_a", result.stdout)
+        self.assertIn("SKIPPED lanes three: no network", result.stdout)
+
+    def test_library_that_no_daemon_was_built_with(self):
+        result, last = self.fetch("one 8.0", "lib-2 2.0")
+        self.assertEqual(last, "1 passed, 0 failed, 1 skipped", result.stdout)
+
+    def test_nothing_to_fetch_with(self):
+        self.assertEqual(self.run_it("lanes")[1], "0 passed, 0 failed")
+
+    def test_core_is_there(self):
+        for name in runpy.run_path(RUN)["CORE"]:
+            self.assertTrue(os.path.exists(f"tests/e2e/test_{name}.py"), name)
 
 
 class Runs(RunnerTest):

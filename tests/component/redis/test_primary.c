@@ -84,6 +84,11 @@ static bool is_up_at_the_other(struct fixture *f)
 	return fixture_is_up(f) && fakeserver_n_clients(&the_world->other) == 1;
 }
 
+static bool has_been_refused(struct fixture *f)
+{
+	return fixture_has_logged(f, "NOAUTH");
+}
+
 static bool has_tried_thrice(struct fixture *f)
 {
 	return f->server.n_accepted >= 3;
@@ -141,11 +146,11 @@ static void test_does_not_wait_when_there_is_another(void **unused)
 	struct world *w = world_new();
 
 	(void)unused;
-	w->f->server.closes_at_once = true;
+	fakeserver_rule(&w->f->server, "PING", "-NOAUTH Authentication required.\r\n");
 	w->f->settings.reconnect_max_ms = 60000;
 	fixture_conn(w->f);
 	conn_open(w->f->conn);
-	fixture_run_ms(w->f, 1000);
+	fixture_run(w->f, has_been_refused);
 	name(w, w->other.port);
 	fixture_run(w->f, is_up_at_the_other);
 	world_free(w);

@@ -460,6 +460,7 @@ static void test_switch_wakes_who_was_too_early(void **unused)
 static const char *const no_switches[] = {
 	"n 10.0.0.1 6379 10.0.0.2 6379",
 	"mm 10.0.0.1 6379 10.0.0.2 6379",
+	" 10.0.0.1 6379 10.0.0.2 6379",
 	"m 10.0.0.1 6379 10.0.0.2",
 	"m 10.0.0.1 6379",
 	"m 10.0.0.1 x 10.0.0.2 y",

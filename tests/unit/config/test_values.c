@@ -338,11 +338,11 @@ static const struct row redis_values[] = {
 	    "or directory\n"
 	    "f.yaml:2:19: redis.tls.key_file: expected tls.cert_file beside it\n" },
 	{ "  sentinel: {master: m, nodes: [\"h:1\"], tls: {key_file: /etc/passwd}}\n",
-	    NEEDS_TLS_TOO("2:48", "sentinel.tls",
+	    NEEDS_TLS_TOO("2:46", "sentinel.tls",
 	        "f.yaml:2:57: redis.sentinel.tls.key_file: expected sentinel.tls.cert_file beside "
 	        "it\n") },
 	{ "  sentinel: {master: m, nodes: [\"h:1\"], tls: {verify: false}}\n",
-	    NEEDS_TLS("2:48", "sentinel.tls",
+	    NEEDS_TLS("2:46", "sentinel.tls",
 	        "f.yaml:2:55: warning: redis.sentinel.tls.verify: the certificate is not checked: "
 	        "anybody in between can pose as the server\n") },
 	{ "  sentinel: {master: m, nodes: [\"h:1\", \"[::1]:26379\"]}\n", "" },
@@ -358,15 +358,15 @@ static const struct row redis_values[] = {
 	{ "  sentinel: {master: m, nodes: []}\n",
 	    "f.yaml:2:32: redis.sentinel.nodes: expected at least one HOST:PORT, got none\n" },
 	{ "  sentinel: {master: \"\", nodes: [\"h:1\"]}\n",
-	    "f.yaml:2:22: redis.sentinel.master: expected the name of a master, got \"\"\n" },
+	    "f.yaml:2:22: redis.sentinel.master: expected text, got \"\"\n" },
 	{ "  url: unix:///s\n  sentinel: {master: m, nodes: [\"h:1\"]}\n",
 	    "f.yaml:2:8: redis.url: expected redis:// or rediss:// with Sentinels\n" },
 	{ "  cluster: true\n  sentinel: {master: m, nodes: [\"h:1\"]}\n",
 	    "f.yaml:2:12: redis.cluster: expected either a Cluster or Sentinels, got both\n" },
 	{ "  sentinel: {master: m, nodes: [\"h:1\"], password: x, password_file: /etc/passwd}\n",
-	    "f.yaml:2:70: redis.sentinel.password_file: expected at most one of password, "
+	    "f.yaml:2:69: redis.sentinel.password_file: expected at most one of password, "
 	    "password_file and password_credential\n"
-	    "f.yaml:2:70: redis.sentinel.password_file: expected a file for the daemon alone, got "
+	    "f.yaml:2:69: redis.sentinel.password_file: expected a file for the daemon alone, got "
 	    "\"/etc/passwd\": group or others may read it (chmod 600)\n" },
 	{ "  sentinel: {master: m, nodes: [\"h:1\"], password_credential: x}\n",
 	    "f.yaml:2:63: redis.sentinel.password_credential: expected a credential, but "
