@@ -50,7 +50,7 @@ void activation_init(void)
 
 	if (variable("LISTEN_PID") != (uint64_t)getpid())
 		return;
-	for (int fd = FIRST_FD; n && inherited.n < MAX_FDS; fd++, n--) {
+	for (int fd = FIRST_FD; n && fd < FIRST_FD + MAX_FDS; fd++, n--) {
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
 			inherited.fds[inherited.n++] = fd;
 	}

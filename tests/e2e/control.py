@@ -4,6 +4,7 @@
 import contextlib
 import http.client
 import json
+import os
 import re
 import socket
 
@@ -74,7 +75,9 @@ class Control:
 
 
 def control_of(daemon):
-    return Control(daemon.path("control.sock"))
+    """Through the socket in the runtime directory that a Case gives it."""
+    directory = os.path.dirname(daemon.config_path)
+    return Control(os.path.join(directory, "run." + daemon.name, "control.sock"))
 
 
 # --- the text format 0.0.4 -----------------------------------------------------------------------

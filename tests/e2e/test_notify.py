@@ -277,7 +277,8 @@ class Activation(NotifyCase):
         return s
 
     def start_with(self, *sockets, pid="SELF"):
-        return self.start(self.python(""), fds=[s.fileno() for s in sockets], env={"LISTEN_FDS": str(len(sockets)), "LISTEN_PID": pid})
+        return self.start(self.python(""), fds=[s.fileno() for s in sockets],
+                          env={"LISTEN_FDS": str(len(sockets)), "LISTEN_PID": pid})
 
     def test_what_is_not_ours_is_closed_and_said(self):
         s = self.listening("other")

@@ -6,6 +6,8 @@ import os
 import shutil
 
 import certificates
+import resp
+from cluster import Cluster
 from harness import Case, WorkerCase, main
 from relay import Relay
 from servers import stays_true, wait_until
@@ -298,6 +300,40 @@ class Trouble(TlsCase):
         self.wait_settled(seconds=40)
         self.assertEqual({r["id"] for r in self.records()}, set(added))
         self.assertTrue(daemon.events("disconnected"))
+        daemon.stop()
+
+
+class OfACluster(TlsCase):
+    """Every node is connected to by TLS, and nodes are known by their addresses."""
+
+    def start_servers(self):
+        self.cluster = Cluster(self.dir, 3, 0, tls=certificates.Tls())
+        self.addCleanup(self.cluster.stop_all)
+        self.cluster.start().ready()
+
+    def start_reader(self, streams, **keys):
+        consumer = self.consumer(["/bin/true"], {"stream": None, "streams": streams})
+        redis = self.tls("rediss://" + self.cluster.seeds[0], **keys)
+        return self.prepare({"c": consumer}, redis=dict(redis, cluster=True)).start()
+
+    def test_streams_of_all_nodes(self):
+        streams = [self.cluster.name_in(node, "s") for node in self.cluster.primaries()]
+        daemon = self.start_reader(streams)
+        daemon.wait_for_event("ready")
+        for stream in streams:
+            self.cluster.call(stream, "XADD", stream, "*", "n", 1)
+        for stream in streams:
+            wait_until(lambda s=stream: self.is_done(s), 15, "all of %s acknowledged" % stream)
+        daemon.stop()
+
+    def is_done(self, stream):
+        group = resp.table(self.cluster.call(stream, "XINFO", "GROUPS", stream)[0])
+        return group["entries-read"] == 1 and not group["pending"]
+
+    def test_name_that_they_do_not_have(self):
+        daemon = self.start_reader(["s"], server_name="other.example")
+        daemon.wait_for_event("redis_error", level="error")
+        self.assertFalse(daemon.events("connected"))
         daemon.stop()
 
 

@@ -369,11 +369,15 @@ static const struct row redis_values[] = {
 	    "f.yaml:2:69: redis.sentinel.password_file: expected a file for the daemon alone, got "
 	    "\"/etc/passwd\": group or others may read it (chmod 600)\n" },
 	{ "  sentinel: {master: m, nodes: [\"h:1\"], password_credential: x}\n",
-	    "f.yaml:2:63: redis.sentinel.password_credential: expected a credential, but "
+	    "f.yaml:2:62: redis.sentinel.password_credential: expected a credential, but "
 	    "$CREDENTIALS_DIRECTORY is not set\n" },
 	{ "  cluster: false\n", "" },
-	{ "  cluster: true\n", "f.yaml:2:3: redis.cluster: not supported by this build\n" },
-	{ "  nodes: [\"h:1\"]\n", "f.yaml:2:3: redis.nodes: not supported by this build\n" },
+	{ "  cluster: true\n  nodes: [\"h:1\"]\n", "" },
+	{ "  nodes: [\"h:1\"]\n", "f.yaml:2:10: redis.nodes: expected cluster: true beside it\n" },
+	{ "  cluster: true\n  url: unix:///s\n",
+	    "f.yaml:3:8: redis.url: expected redis:// or rediss:// for a Cluster\n" },
+	{ "  cluster: true\n  url: redis://h/1\n",
+	    "f.yaml:3:8: redis.url: expected no database: a Cluster has only one\n" },
 	{ "  keepalive: 10ms\n", "f.yaml:2:14: redis.keepalive: expected a duration from "
 	                         "1s to 1h, got \"10ms\"\n" },
 };
