@@ -18,7 +18,7 @@ CLANG   ?= clang
 INSTALL ?= install
 PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
 Q       := $(if $(V),,@)
-SAY     := @$(if $(findstring s,$(filter-out --%,$(firstword $(MAKEFLAGS)))),:,echo)
+SAY     := @$(if $(V)$(findstring s,$(filter-out --%,$(firstword $(MAKEFLAGS)))),:,echo)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
         -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
@@ -48,7 +48,7 @@ all_cppflags = -D_GNU_SOURCE -DSLUICED_VERSION='"$(VERSION)"' -DSLUICED_HAVE_TLS
                $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(EV_CFLAGS) $(CPPFLAGS)
 all_cflags   = -std=gnu11 $(OPT_$(FLAVOUR)) $(WARN) $(if $(filter-out analyze,$(if $(CI),$(FLAVOUR))),-Werror) -fstack-protector-strong \
                -fPIE -fno-strict-aliasing -pthread $(CFLAGS)
-all_ldflags  = -pie -Wl,-z,relro,-z,now -pthread $(LD_$(FLAVOUR)) $(CFLAGS) $(LDFLAGS)
+all_ldflags  = -fPIE -pie -Wl,-z,relro,-z,now -pthread $(LD_$(FLAVOUR)) $(CFLAGS) $(LDFLAGS)
 all_ldlibs   = $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(EV_LIBS) $(LDLIBS)
 COMPILE     := $(CC) $(all_cppflags) $(all_cflags)
 LIBS        := $(all_ldlibs)
@@ -87,7 +87,7 @@ REDIS_LINK := build/tools/redis-server
 RUN       := PATH="$(CURDIR)/build/tools:$$PATH" $(PYTHON) tests/run --build $(BUILD) $(if $(K),-k $(K))
 
 .PHONY: all check unit component fuzz-replay e2e crash asan demo bench fuzz lint format layers headers \
-        analyze install uninstall clean help
+        analyze install uninstall deb clean help
 .PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/obj/tests/%.o $(BUILD)/gen/redis/%.lua.inc
 .DELETE_ON_ERROR:
 
@@ -234,25 +234,47 @@ analyze:	## gcc's -fanalyzer
 
 # --- installation --------------------------------------------------------------------------------
 
-PREFIX     ?= /usr/local
-prefix     ?= $(PREFIX)
-bindir     ?= $(prefix)/bin
-mandir     ?= $(prefix)/share/man
-catalogdir ?= $(prefix)/lib/systemd/catalog
-sysconfdir ?= /etc
-MANPAGES   := $(sort $(wildcard man/*.5 man/*.8))
-man_target  = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
-ETC        := $(DESTDIR)$(sysconfdir)/sluiced
+PREFIX      ?= /usr/local
+prefix      ?= $(PREFIX)
+bindir      ?= $(prefix)/bin
+datadir     ?= $(prefix)/share
+mandir      ?= $(datadir)/man
+sysconfdir  ?= /etc
+unitdir     ?= $(prefix)/lib/systemd/system
+catalogdir  ?= $(prefix)/lib/systemd/catalog
+sysusersdir ?= $(prefix)/lib/sysusers.d
+bashcompdir ?= $(datadir)/bash-completion/completions
+zshcompdir  ?= $(datadir)/zsh/site-functions
+pkgdatadir  ?= $(datadir)/sluiced
+ETC         := $(DESTDIR)$(sysconfdir)/sluiced
 
-install: all	## PREFIX=/usr/local, DESTDIR, bindir, mandir, sysconfdir
+# FROM:TO. Those of UNITS name the program, its files and the configuration where they are installed.
+UNITS := systemd/sluiced.service:$(unitdir)/sluiced.service systemd/sluiced@.service:$(unitdir)/sluiced@.service \
+         systemd/strict.conf:$(pkgdatadir)/systemd/strict.conf \
+         systemd/notify-reload.conf:$(pkgdatadir)/systemd/notify-reload.conf
+DATA  := systemd/sluiced.catalog:$(catalogdir)/sluiced.catalog systemd/sluiced.sysusers:$(sysusersdir)/sluiced.conf \
+         completion/sluiced.bash:$(bashcompdir)/sluiced completion/_sluiced:$(zshcompdir)/_sluiced \
+         config/prometheus/alerts.yaml:$(pkgdatadir)/prometheus/alerts.yaml \
+         config/grafana/sluiced.json:$(pkgdatadir)/grafana/sluiced.json \
+         $(foreach page,$(sort $(wildcard man/*.[1-9])),$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+from     = $(firstword $(subst :, ,$(1)))
+to       = $(DESTDIR)$(lastword $(subst :, ,$(1)))
+in_place = sed -e 's|/usr/bin/|$(bindir)/|g' -e 's|/etc/sluiced|$(sysconfdir)/sluiced|g' -e 's|/usr/share/sluiced|$(pkgdatadir)|g'
+
+install: all	## PREFIX=/usr/local, DESTDIR, bindir, mandir, sysconfdir, unitdir, ...
 	$(INSTALL) -D -m 755 $(BUILD)/sluiced $(DESTDIR)$(bindir)/sluiced
-	$(foreach page,$(MANPAGES),$(INSTALL) -D -m 644 $(page) $(call man_target,$(page)) &&) true
-	$(INSTALL) -D -m 644 systemd/sluiced.catalog $(DESTDIR)$(catalogdir)/sluiced.catalog
-	test -n "$(DESTDIR)" || ! command -v journalctl >/dev/null || journalctl --update-catalog || true
-	test -e $(ETC)/sluiced.yaml || $(INSTALL) -D -m 644 config/sluiced.yaml $(ETC)/sluiced.yaml
+	$(Q)$(foreach file,$(DATA) $(UNITS),$(INSTALL) -D -m 644 $(call from,$(file)) $(call to,$(file)) &&) true
+	$(Q)$(foreach file,$(UNITS),$(in_place) $(call from,$(file)) >$(call to,$(file)) &&) true
+	$(INSTALL) -d -m 750 $(ETC)
+	test -e $(ETC)/sluiced.yaml || { umask 027; sed -f config/packaged.sed config/sluiced.yaml >$(ETC)/sluiced.yaml; }
+	$(Q)test -n "$(DESTDIR)" || scripts/installed $(call to,sysusers:$(sysusersdir)/sluiced.conf) $(ETC)
 
 uninstall:	## removes what install put there, but for the configuration
-	rm -f $(DESTDIR)$(bindir)/sluiced $(DESTDIR)$(catalogdir)/sluiced.catalog $(foreach page,$(MANPAGES),$(call man_target,$(page)))
+	rm -f $(DESTDIR)$(bindir)/sluiced $(foreach file,$(DATA) $(UNITS),$(call to,$(file)))
+	rm -rf $(DESTDIR)$(pkgdatadir)
+
+deb:	## build/deb/*.deb, for the Debian that this runs on
+	$(Q)scripts/deb build/deb
 
 clean:	## remove build/
 	rm -rf build

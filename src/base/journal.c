@@ -22,23 +22,28 @@ enum { SEND_BUFFER_BYTES = 8 * 1024 * 1024 };
 bool journal_is_stream(int fd)
 {
 	const char *text = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
+	char own[48];
 	struct stat st;
 
-	return text && sscanf(text, "%llu:%llu", &device, &inode) == 2 && fstat(fd, &st) == 0 &&
-	       st.st_dev == (dev_t)device && st.st_ino == (ino_t)inode;
+	if (!text || fstat(fd, &st))
+		return false;
+	snprintf(own, sizeof(own), "%llu:%llu", (unsigned long long)st.st_dev,
+	    (unsigned long long)st.st_ino);
+	return strcmp(text, own) == 0;
 }
 
 static int find_address(struct sockaddr_un *ret_address)
 {
 	const char *path = getenv(JOURNAL_SOCKET_VARIABLE);
+	size_t len;
 
 	if (!path)
 		path = "/run/systemd/journal/socket";
-	if (strlen(path) >= sizeof(ret_address->sun_path))
+	len = strlen(path);
+	if (len >= sizeof(ret_address->sun_path))
 		return -ENAMETOOLONG;
 	*ret_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	strcpy(ret_address->sun_path, path);
+	memcpy(ret_address->sun_path, path, len);
 	return 0;
 }
 
@@ -113,13 +118,13 @@ void journal_append(struct buf *record, const char *name, struct slice value)
 
 /* Whatever keeps the journal from taking it may pass: it is full, it is being started anew. Only
  * the size of a record stays what it is. */
-static int send_message(const struct journal *j, struct msghdr *message)
+static int send_message(const struct journal *j, struct msghdr message)
 {
 	struct sockaddr_un to = j->to;
 
-	message->msg_name = &to;
-	message->msg_namelen = sizeof(to);
-	if (sendmsg(j->fd, message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	message.msg_name = &to;
+	message.msg_namelen = sizeof(to);
+	if (sendmsg(j->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
 	return errno == EMSGSIZE ? -EMSGSIZE : -EAGAIN;
 }
@@ -137,7 +142,7 @@ static int send_descriptor(const struct journal *j, int fd)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	return send_message(j, &message);
+	return send_message(j, message);
 }
 
 static int fill(int fd, struct slice record)
@@ -177,6 +182,6 @@ int journal_send(const struct journal *j, struct slice record)
 
 	/* iov_base is not const, but what is sent is only read. */
 	memcpy(&part.iov_base, &record.data, sizeof(part.iov_base));
-	r = send_message(j, &message);
+	r = send_message(j, message);
 	return r == -EMSGSIZE ? send_as_file(j, record) : r;
 }

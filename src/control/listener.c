@@ -21,7 +21,7 @@
 
 #include "base/alloc.h"
 
-enum { BACKLOG = 128 };
+enum { BACKLOG = 512 };
 
 /* ---- unix:PATH ---- */
 

@@ -112,7 +112,7 @@ static void cut(struct buf *line, size_t max)
 		line->end--;
 }
 
-static void remark(struct notify *n, const char *text)
+static void set_remark(struct notify *n, const char *text)
 {
 	struct buf line = { 0 };
 
@@ -255,16 +255,16 @@ struct notify *notify_new(const struct notify_spec *spec)
 		free(n);
 		return NULL;
 	}
-	remark(n, "starting");
+	set_remark(n, "starting");
 	start_timers(n);
 	return n;
 }
 
-void notify_ready(struct notify *n, const char *text)
+void notify_ready(struct notify *n, const char *remark)
 {
 	if (!n || n->stopping)
 		return;
-	remark(n, text);
+	set_remark(n, remark);
 	tell_with_status(n, "READY=1");
 }
 
@@ -274,7 +274,7 @@ void notify_reloading(struct notify *n)
 
 	if (!n || n->stopping)
 		return;
-	remark(n, "reloading");
+	set_remark(n, "reloading");
 	what = xasprintf("RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_awake_us());
 	tell_with_status(n, what);
 	free(what);
@@ -288,7 +288,7 @@ void notify_stopping(struct notify *n)
 		return;
 	n->stopping = true;
 	n->extend_at_ms = loop_now_ms(n->spec.loop) + EXTEND_EACH_MS;
-	remark(n, "draining");
+	set_remark(n, "draining");
 	what = xasprintf("STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu", EXTEND_MS * 1000ULL);
 	tell_with_status(n, what);
 	free(what);

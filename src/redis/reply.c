@@ -98,6 +98,7 @@ static const struct {
 	{ "ERR invalid password", REDIS_AUTH },
 	/* 7.0: an ACL refuses a command or a key within a script. */
 	{ "ERR The user executing the script can't", REDIS_AUTH },
+	{ "ERR ACL failure in script", REDIS_AUTH }, /* 7.2 */
 	/* XGROUP CREATE without MKSTREAM, and most group commands, where the key is missing. */
 	{ "ERR The XGROUP subcommand requires the key to exist", REDIS_NOGROUP },
 	{ "ERR no such key", REDIS_NOGROUP },

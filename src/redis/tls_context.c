@@ -19,7 +19,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-enum { N_FILES = 4 };
+enum { N_FILES = 4, READ_BUFFER_BYTES = 64 * 1024 };
 
 /* Tells one state of a file from the next. All zero: it is not there, or not set. */
 struct stamp {
@@ -149,11 +149,12 @@ static void set_modes(SSL_CTX *ctx)
 	/* A server that is killed says no goodbye; what is cut short, the decoder sees. */
 	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 #endif
-	/* The output grows, and so moves, while some of it waits to be sent. A thousand idle
-	 * connections keep no buffers; with read-ahead a record costs one system call, not two. */
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-	                          SSL_MODE_RELEASE_BUFFERS);
+	/* The output grows, and so moves, while some of it waits to be sent. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* Several records come by one system call; idle connections keep no buffers. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER_BYTES);
 }
 
 static int load(const struct tls_settings *s, SSL_CTX **ret_ctx, struct fault *ret_fault)

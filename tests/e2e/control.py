@@ -26,8 +26,8 @@ def plain(address, timeout=10):
     """A connected socket, for what is no proper HTTP."""
     is_path = isinstance(address, str)
     sock = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET)
-    sock.settimeout(timeout)
     sock.connect(address if is_path else ("127.0.0.1", address))
+    sock.settimeout(timeout)
     return sock
 
 

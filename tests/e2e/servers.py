@@ -148,6 +148,11 @@ class Redis:
     def call(self, *args):
         return self.connection.call(*args)
 
+    def version(self):
+        """(8, 0, 2); of a Valkey, the Redis that it is equal to, which is (7, 2, 4)."""
+        info = self.call("INFO", "server").decode()
+        return tuple(map(int, re.search(r"redis_version:(\d+)\.(\d+)\.(\d+)", info).groups()))
+
     def present(self, pair):
         """Shows this certificate from the next connection on."""
         self.call("CONFIG", "SET", "tls-cert-file", pair.cert, "tls-key-file", pair.key)

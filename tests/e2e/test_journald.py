@@ -109,7 +109,8 @@ class RealJournal(Case):
         self.addCleanup(self.journald.close)
 
     def start_logging(self, format):
-        open(self.path("one.log"), "wb").close()
+        with open(self.path("one.log"), "wb"):
+            pass
         daemon = JournaldDaemon("one", self.dir, self.config({"c": self.consumer(
             self.python("print('to out'); print('to err', file=sys.stderr); sys.exit(3)\n"),
             {"retry.max_attempts": 2})}, daemon={"log.format": format}))

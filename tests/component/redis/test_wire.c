@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -18,7 +19,7 @@
 #include <openssl/ec.h>
 #include <openssl/ssl.h>
 
-enum { BOUND_MS = 10000, RECORD = 1024 };
+enum { BOUND_MS = 10000, RECORD = 1000, RECORD_IN_SOCKET = RECORD + 22 };
 
 /* ---- the server: a process with blocking calls */
 
@@ -61,7 +62,7 @@ static void send_records(SSL *ssl, size_t n)
 		SSL_write(ssl, bytes, sizeof(bytes));
 }
 
-/* Stays until the other side has closed; gives its status by the number of bytes it has read. */
+/* Until the other side has closed. Answers when the wanted bytes are there. */
 static void read_all(SSL *ssl, size_t wanted)
 {
 	char bytes[4096];
@@ -92,19 +93,27 @@ struct side {
 	struct fault fault;
 };
 
-static void on_secure(void *owner)
+static void wait_for_input(const struct side *s)
 {
-	struct side *s = owner;
 	int n = 0;
 
-	memset(buf_reserve(&s->wire.out, s->n_to_send), 'x', s->n_to_send);
-	buf_added(&s->wire.out, s->n_to_send);
-	wire_flush(&s->wire);
 	for (int i = 0; i < BOUND_MS && (size_t)n < s->n_wait_for; i++) {
 		ioctl(s->wire.fd, FIONREAD, &n);
 		usleep(1000);
 	}
 	assert_true((size_t)n >= s->n_wait_for);
+}
+
+static void on_secure(void *owner)
+{
+	struct side *s = owner;
+
+	if (s->n_to_send) {
+		memset(buf_reserve(&s->wire.out, s->n_to_send), 'x', s->n_to_send);
+		buf_added(&s->wire.out, s->n_to_send);
+		wire_flush(&s->wire);
+	}
+	wait_for_input(s);
 }
 
 static bool on_bytes(void *owner, const char *bytes, size_t len)
@@ -188,7 +197,8 @@ static void finish(struct side *s)
 
 /* ---- tests */
 
-/* More than is received in a turn: the end is with the library then, and the socket is empty. */
+/* More than is received in a turn: the rest, which is no whole number of records, is with the
+ * library then, and the socket is empty. */
 enum { N_BURST = 4 * LOOP_SCRATCH_BYTES / RECORD + 4 };
 
 static void serve_burst(int fd)
@@ -201,7 +211,7 @@ static void serve_burst(int fd)
 
 static void test_end_of_a_burst(void **state)
 {
-	struct side s = { .n_wanted = N_BURST * RECORD, .n_wait_for = N_BURST * RECORD };
+	struct side s = { .n_wanted = N_BURST * RECORD, .n_wait_for = N_BURST * RECORD_IN_SOCKET };
 
 	(void)state;
 	start(&s, serve_burst);
@@ -211,24 +221,49 @@ static void test_end_of_a_burst(void **state)
 
 enum { N_TO_SEND = 2 << 20, N_ASIDE = 64 };
 
-/* Reads nothing before all of its own is sent, and asks for new keys in between. */
+static void renew_keys(SSL *ssl, int kind)
+{
+	for (int i = 0; i < 4; i++) {
+		send_records(ssl, N_ASIDE);
+		SSL_key_update(ssl, kind);
+	}
+}
+
 static void serve_new_keys(int fd)
 {
 	SSL *ssl = accept_on(fd, TLS1_3_VERSION);
 
-	for (int i = 0; i < 4; i++) {
-		send_records(ssl, N_ASIDE);
-		SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED);
-	}
+	renew_keys(ssl, SSL_KEY_UPDATE_REQUESTED);
+	send_records(ssl, 1);
+	read_all(ssl, 0);
+}
+
+static void test_new_keys(void **state)
+{
+	struct side s = { .n_wanted = (4 * N_ASIDE + 1) * RECORD };
+
+	(void)state;
+	start(&s, serve_new_keys);
+	run(&s);
+	finish(&s);
+}
+
+/* Reads nothing before all of its own is sent. It does not ask for new keys in return: OpenSSL 3.0
+ * fails with "bad length" when it is to answer that in the middle of a write. */
+static void serve_before_reading(int fd)
+{
+	SSL *ssl = accept_on(fd, TLS1_3_VERSION);
+
+	renew_keys(ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 	read_all(ssl, N_TO_SEND);
 }
 
-static void test_new_keys_while_the_output_is_stuck(void **state)
+static void test_receiving_while_the_output_is_stuck(void **state)
 {
 	struct side s = { .n_wanted = (4 * N_ASIDE + 1) * RECORD, .n_to_send = N_TO_SEND };
 
 	(void)state;
-	start(&s, serve_new_keys);
+	start(&s, serve_before_reading);
 	run(&s);
 	finish(&s);
 }
@@ -255,7 +290,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_end_of_a_burst),
-		cmocka_unit_test(test_new_keys_while_the_output_is_stuck),
+		cmocka_unit_test(test_new_keys),
+		cmocka_unit_test(test_receiving_while_the_output_is_stuck),
 		cmocka_unit_test(test_tls_1_2),
 	};
 

@@ -182,6 +182,10 @@ static const struct {
 	{ REDIS_NOGROUP, "ERR no such key" },
 	{ REDIS_WRONGTYPE, "WRONGTYPE Operation against a key holding the wrong kind of value" },
 	{ REDIS_AUTH, "NOAUTH Authentication required." },
+	{ REDIS_AUTH,
+	    "ERR ACL failure in script: User worker has no permissions to run the 'xclaim' command "
+	    "script: f61f21081a0e76b37c2a9e7c782eba6ca6ca9b8d, on @user_script:104." },
+	{ REDIS_AUTH, "ERR ACL failure in script: No permissions to access a key" },
 	{ REDIS_AUTH, "WRONGPASS invalid username-password pair or user is disabled." },
 	{ REDIS_AUTH, "NOPERM this user has no permissions to run the 'xack' command or its "
 	              "subcommand" },
