@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -63,12 +64,28 @@ static int run(struct config *config, const struct diag *diag)
 	});
 }
 
+/* What comes before the loop watches for it waits until then: a reload that is asked for while the
+ * file is still being loaded must not end the daemon. libev unblocks what it watches. */
+static void hold_signals(void)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGHUP);
+	sigaddset(&held, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 static int with_config(const struct options *o)
 {
 	struct config *config;
 	struct diag diag;
 	int status = EXIT_CLEAN;
 
+	if (o->task == TASK_RUN)
+		hold_signals();
 	diag_init(&diag, o->config_path);
 	if (config_load(o->config_path, o->instance, &diag, &config)) {
 		diag_print(&diag, stderr);

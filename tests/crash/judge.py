@@ -192,7 +192,7 @@ def check_dead(evidence, runs):
             yield Violation("buried twice", key, "two dead-letter records, the second: %s" % meta)
         elif not lawful(reason, key, meta, evidence, runs):
             yield Violation("buried without reason", key, str(meta))
-        elif key in evidence.oversize and runs[key]:
+        elif key in evidence.oversize and any(run.daemon != plan.RIVAL for run in runs[key]):
             yield Violation("oversize and run", key, str(meta))
         seen.add(key)
 

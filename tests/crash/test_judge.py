@@ -55,6 +55,8 @@ CASES = [
     ("trimmed, but there", [], {"dead": [dead("trimmed")]}, ["buried without reason"]),
     ("oversize", [], {"dead": [dead("oversize")], "oversize": {KEY}}, []),
     ("oversize, but small", [], {"dead": [dead("oversize")]}, ["buried without reason"]),
+    ("oversize, held by the rival", run(plan.RIVAL, 0, 100, 200, None),
+     {"dead": [dead("oversize")], "oversize": {KEY}}, []),
     ("oversize and run", OK, {"dead": [dead("oversize")], "oversize": {KEY}}, ["oversize and run"]),
     ("buried twice", LAST, {"dead": [dead("attempts")] * 2}, ["buried twice"]),
     ("unknown reason", LAST, {"dead": [dead("boredom")]}, ["buried without reason"]),

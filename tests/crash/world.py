@@ -59,6 +59,7 @@ class Member:
         self.state = DOWN
         self.daemon = servers.Daemon(name, directory, text)
         self.life = None
+        self.n_started = 0
         self.left_by = None
         self.stopped_ns = 0
 
@@ -266,6 +267,7 @@ class World:
     def start_member(self, member):
         if member.state != DOWN:
             return
+        member.n_started = len(member.daemon.events("started"))
         member.daemon.start()
         member.state = UP
         member.life = Life(member.name, member.process.pid, now_ns())
@@ -276,7 +278,7 @@ class World:
         status = member.process.poll() if member.state != DOWN else None
         if status is not None:
             self.note("%s ended with status %s", member.name, status)
-            if member.state != LEAVING or status:
+            if (member.state != LEAVING or status) and not self.ended_before_it_began(member, status):
                 self.found.append(Violation("daemon died", None, "%s (pid %d) ended by itself with status %d:\n%s" % (
                     member.name, member.process.pid, status, self.log_tail(member))))
             if member.state != LEAVING:
@@ -287,6 +289,12 @@ class World:
                 member.name, member.process.pid, self.log_tail(member))))
             self.kill_member(member)
             self.at(500, self.start_member, member)
+
+    @staticmethod
+    def ended_before_it_began(member, status):
+        """SIGTERM reached it before main(): then it has taken nothing."""
+        return (member.state == LEAVING and status == -signal.SIGTERM
+                and len(member.daemon.events("started")) == member.n_started)
 
     def log_tail(self, member):
         with open(member.daemon.log_path, encoding="utf-8", errors="replace") as f:
