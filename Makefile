@@ -248,29 +248,30 @@ zshcompdir  ?= $(datadir)/zsh/site-functions
 pkgdatadir  ?= $(datadir)/sluiced
 ETC         := $(DESTDIR)$(sysconfdir)/sluiced
 
-# FROM:TO. Those of UNITS name the program, its files and the configuration where they are installed.
-UNITS := systemd/sluiced.service:$(unitdir)/sluiced.service systemd/sluiced@.service:$(unitdir)/sluiced@.service \
-         systemd/strict.conf:$(pkgdatadir)/systemd/strict.conf \
-         systemd/notify-reload.conf:$(pkgdatadir)/systemd/notify-reload.conf
-DATA  := systemd/sluiced.catalog:$(catalogdir)/sluiced.catalog systemd/sluiced.sysusers:$(sysusersdir)/sluiced.conf \
-         completion/sluiced.bash:$(bashcompdir)/sluiced completion/_sluiced:$(zshcompdir)/_sluiced \
-         config/prometheus/alerts.yaml:$(pkgdatadir)/prometheus/alerts.yaml \
-         config/grafana/sluiced.json:$(pkgdatadir)/grafana/sluiced.json \
-         $(foreach page,$(sort $(wildcard man/*.[1-9])),$(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
-from     = $(firstword $(subst :, ,$(1)))
-to       = $(DESTDIR)$(lastword $(subst :, ,$(1)))
-in_place = sed -e 's|/usr/bin/|$(bindir)/|g' -e 's|/etc/sluiced|$(sysconfdir)/sluiced|g' -e 's|/usr/share/sluiced|$(pkgdatadir)|g'
+# FROM:TO. What is IN_PLACE names the program, its data and the configuration where they are installed.
+IN_PLACE := systemd/sluiced.service:$(unitdir)/sluiced.service systemd/sluiced@.service:$(unitdir)/sluiced@.service \
+            $(foreach file,strict.conf notify-reload.conf sluiced.socket,systemd/$(file):$(pkgdatadir)/systemd/$(file)) \
+            man/sluiced.service.8:$(mandir)/man8/sluiced.service.8
+AS_IT_IS := systemd/sluiced.catalog:$(catalogdir)/sluiced.catalog systemd/sluiced.sysusers:$(sysusersdir)/sluiced.conf \
+            completion/sluiced.bash:$(bashcompdir)/sluiced completion/_sluiced:$(zshcompdir)/_sluiced \
+            config/prometheus/alerts.yaml:$(pkgdatadir)/prometheus/alerts.yaml \
+            config/grafana/sluiced.json:$(pkgdatadir)/grafana/sluiced.json \
+            $(foreach page,$(filter-out man/sluiced.service.8,$(sort $(wildcard man/*.[1-9]))),\
+            $(page):$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+from      = $(firstword $(subst :, ,$(1)))
+to        = $(DESTDIR)$(lastword $(subst :, ,$(1)))
+relocated = sed -e 's|/usr/bin/|$(bindir)/|g' -e 's|/etc/sluiced|$(sysconfdir)/sluiced|g' -e 's|/usr/share/sluiced|$(pkgdatadir)|g'
 
 install: all	## PREFIX=/usr/local, DESTDIR, bindir, mandir, sysconfdir, unitdir, ...
 	$(INSTALL) -D -m 755 $(BUILD)/sluiced $(DESTDIR)$(bindir)/sluiced
-	$(Q)$(foreach file,$(DATA) $(UNITS),$(INSTALL) -D -m 644 $(call from,$(file)) $(call to,$(file)) &&) true
-	$(Q)$(foreach file,$(UNITS),$(in_place) $(call from,$(file)) >$(call to,$(file)) &&) true
-	$(INSTALL) -d -m 750 $(ETC)
+	$(Q)$(foreach file,$(AS_IT_IS) $(IN_PLACE),$(INSTALL) -D -m 644 $(call from,$(file)) $(call to,$(file)) &&) true
+	$(Q)$(foreach file,$(IN_PLACE),$(relocated) $(call from,$(file)) >$(call to,$(file)) &&) true
+	test -d $(ETC) || $(INSTALL) -d -m 750 $(ETC)
 	test -e $(ETC)/sluiced.yaml || { umask 027; sed -f config/packaged.sed config/sluiced.yaml >$(ETC)/sluiced.yaml; }
 	$(Q)test -n "$(DESTDIR)" || scripts/installed $(call to,sysusers:$(sysusersdir)/sluiced.conf) $(ETC)
 
 uninstall:	## removes what install put there, but for the configuration
-	rm -f $(DESTDIR)$(bindir)/sluiced $(foreach file,$(DATA) $(UNITS),$(call to,$(file)))
+	rm -f $(DESTDIR)$(bindir)/sluiced $(foreach file,$(AS_IT_IS) $(IN_PLACE),$(call to,$(file)))
 	rm -rf $(DESTDIR)$(pkgdatadir)
 
 deb:	## build/deb/*.deb, for the Debian that this runs on

@@ -67,13 +67,16 @@ struct reader {
 	struct conn *conn;
 	struct read_request requests[READS_OUTSTANDING];
 	unsigned n_outstanding;
+	bool is_leaving; /* for another server, when the outstanding replies are in */
+	ev_timer leave;
 	uint32_t count_max;    /* read.count, less after replies that never arrived */
 	bool hungry;           /* the last reply was full: there is more */
 	bool spare_read;       /* the outstanding read is the blocked one beyond the room */
 	struct list_node node; /* on the consumer's list of hungry or of quiet streams */
 	struct pause pause;
-	struct largest largest; /* recent entries, in bytes */
-	struct entryid last_id; /* the last one read as new */
+	enum redis_error last_error; /* that started the pause */
+	struct largest largest;      /* recent entries, in bytes */
+	struct entryid last_id;      /* the last one read as new */
 };
 
 /* ---- telling Redis what became of entries ---- */
@@ -279,6 +282,8 @@ bool pause_is_on(const struct pause *p);
 /* Starts it, longer each time, until pause_reset(). */
 void pause_start(struct pause *p, struct stream *s);
 void pause_reset(struct pause *p);
+/* What was refused elsewhere is no reason to wait. */
+void pause_end(struct pause *p, struct stream *s);
 void pause_done(struct pause *p, struct stream *s);
 
 /* ---- a request about several ids, owned by its callback ---- */
@@ -379,7 +384,7 @@ void group_init(struct stream *s);
 
 void reader_init(struct stream *s);
 void reader_open(struct stream *s);
-/* Connects to where the stream is served now, if that is elsewhere. */
+/* Connects to where the stream is served now, if that is elsewhere: soon. */
 void reader_follow(struct stream *s);
 void reader_done(struct stream *s);
 void reader_settings_changed(struct stream *s);
@@ -410,7 +415,6 @@ void settler_flush(struct stream *s);
 void settler_reset(struct stream *s);
 void undertaker_start(struct stream *s);
 void undertaker_flush(struct stream *s);
-void undertaker_reset(struct stream *s);
 /* Appends the metadata of a record about e (NULL: about trimmed ids that a script fills in). */
 void undertaker_metadata(struct stream *s, const struct entry *e, struct buf *out);
 /* Where the dead-letter stream is served. */

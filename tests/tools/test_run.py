@@ -122,9 +122,12 @@ class Lanes(RunnerTest):
         self.assertIn("FAILED lanes two-9.1/e2e/test_reading T.test_a", result.stdout)
         self.assertIn("SKIPPED lanes three: no network", result.stdout)
 
-    def test_library_that_no_daemon_was_built_with(self):
-        result, last = self.fetch("one 8.0", "lib-2 2.0")
-        self.assertEqual(last, "1 passed, 0 failed, 1 skipped", result.stdout)
+    def test_library(self):
+        self.add_class("e2e", "reading", "def test_a(self): self.assertIn('/lib-2/', os.environ['SLUICED'])")
+        for built, want in ((False, "0 passed, 0 failed, 1 skipped"), (True, "1 passed, 0 failed")):
+            result, last = self.fetch("lib-2 2.0")
+            self.assertEqual(last, want, result.stdout)
+            self.write("build/lib-2/sluiced", "")
 
     def test_nothing_to_fetch_with(self):
         self.assertEqual(self.run_it("lanes")[1], "0 passed, 0 failed")
