@@ -261,6 +261,15 @@ static void watch_signal(struct daemon *d, ev_signal *w, int signum,
 	ev_signal_start(loop_ev(d->loop), w);
 }
 
+/* main() has held them back until somebody watches. */
+static void let_signals_in(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void watch_signals(struct daemon *d)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -268,6 +277,7 @@ static void watch_signals(struct daemon *d)
 	watch_signal(d, &d->on_int, SIGINT, on_terminate);
 	watch_signal(d, &d->on_hup, SIGHUP, on_hangup);
 	watch_signal(d, &d->on_usr1, SIGUSR1, on_summary);
+	let_signals_in();
 }
 
 static void unwatch_signals(struct daemon *d)

@@ -65,7 +65,7 @@ static int run(struct config *config, const struct diag *diag)
 }
 
 /* What comes before the loop watches for it waits until then: a reload that is asked for while the
- * file is still being loaded must not end the daemon. libev unblocks what it watches. */
+ * file is still being loaded must not end the daemon. */
 static void hold_signals(void)
 {
 	sigset_t held;

@@ -61,6 +61,9 @@ class Member:
         self.life = None
         self.n_started = 0
         self.left_by = None
+
+    def count_starts(self):
+        return len(self.daemon.events("started")) if os.path.exists(self.daemon.log_path) else 0
         self.stopped_ns = 0
 
     @property
@@ -267,7 +270,7 @@ class World:
     def start_member(self, member):
         if member.state != DOWN:
             return
-        member.n_started = len(member.daemon.events("started"))
+        member.n_started = member.count_starts()
         member.daemon.start()
         member.state = UP
         member.life = Life(member.name, member.process.pid, now_ns())
@@ -294,7 +297,7 @@ class World:
     def ended_before_it_began(member, status):
         """SIGTERM reached it before main(): then it has taken nothing."""
         return (member.state == LEAVING and status == -signal.SIGTERM
-                and len(member.daemon.events("started")) == member.n_started)
+                and member.count_starts() == member.n_started)
 
     def log_tail(self, member):
         with open(member.daemon.log_path, encoding="utf-8", errors="replace") as f:
