@@ -144,7 +144,7 @@ $(call objects,redis): $(patsubst src/%.lua,$(BUILD)/gen/%.lua.inc,$(wildcard sr
 # --- tests ---------------------------------------------------------------------------------------
 
 check: all layers headers $(UNIT) $(COMPONENT) fuzz-programs $(REDIS_LINK)	## build and run every test
-	$(Q)$(RUN) --fuzz-build build/asan tools unit component fuzz docs e2e lanes examples crash
+	$(Q)$(RUN) --fuzz-build build/asan tools unit component fuzz docs e2e lanes examples crash systemd
 
 unit: $(UNIT)	## the tests of pure modules
 	$(Q)$(RUN) unit

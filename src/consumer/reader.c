@@ -22,14 +22,13 @@
 enum {
 	READ_MARGIN_MS = 10000,
 	FIRST_COUNT = 16, /* how large entries are is not known before the first reply */
-	LEAVE_MS = 100,
 };
 
 static bool may_read(const struct stream *s)
 {
 	return s->group.state == GROUP_READY && recovery_is_complete(s) &&
-	       conn_is_up(s->reader.conn) && !s->reader.is_leaving &&
-	       !pause_is_on(&s->reader.pause) && !consumer_is_halted(s->consumer);
+	       conn_is_up(s->reader.conn) && !pause_is_on(&s->reader.pause) &&
+	       !consumer_is_halted(s->consumer);
 }
 
 static void leave_lists(struct stream *s)
@@ -66,38 +65,6 @@ void reader_place(struct stream *s)
 		list_append(&c->hungry, &r->node);
 	else if (!r->hungry && r->n_outstanding == 0)
 		list_append(&c->quiet, &r->node);
-}
-
-/* ---- where it is connected ---- */
-
-static void leave(struct stream *s)
-{
-	s->reader.is_leaving = false;
-	ev_timer_stop(loop_ev(stream_loop(s)), &s->reader.leave);
-	/* Else it is told anew when there is a place to go to. */
-	if (home_is_up(&s->home))
-		conn_go_to(s->reader.conn, home_endpoint(&s->home));
-}
-
-static void on_leave(struct ev_loop *ev, ev_timer *w, int events)
-{
-	(void)ev;
-	(void)events;
-	leave(w->data);
-}
-
-/* A reply that is on its way may bring entries, which are pending on our name: thrown away, they
- * would be found only when nothing can be on its way any more. A slot that moves leaves no reader
- * waiting; a server that hangs does. */
-void reader_follow(struct stream *s)
-{
-	if (!s->reader.n_outstanding || !conn_is_up(s->reader.conn) ||
-	    conn_is_for(s->reader.conn, home_endpoint(&s->home))) {
-		leave(s);
-		return;
-	}
-	s->reader.is_leaving = true;
-	loop_timer_in(stream_loop(s), &s->reader.leave, LEAVE_MS);
 }
 
 /* ---- replies ---- */
@@ -176,8 +143,6 @@ static void on_read_reply(void *owner, void *slot, const struct reply *r)
 		read_failed(s, r);
 	else
 		read_succeeded(s, &answered, reply_read_entries(r));
-	if (s->reader.is_leaving && !s->reader.n_outstanding)
-		leave(s);
 	reader_place(s);
 	consumer_wake(s->consumer);
 }
@@ -389,8 +354,6 @@ void reader_init(struct stream *s)
 
 	s->reader.count_max = count < FIRST_COUNT ? (uint32_t)count : FIRST_COUNT;
 	pause_init(&s->reader.pause, s, on_pause_over);
-	ev_init(&s->reader.leave, on_leave);
-	s->reader.leave.data = s;
 }
 
 void reader_settings_changed(struct stream *s)
@@ -420,9 +383,13 @@ void reader_open(struct stream *s)
 	conn_open(s->reader.conn);
 }
 
+void reader_follow(struct stream *s)
+{
+	conn_go_to(s->reader.conn, home_endpoint(&s->home));
+}
+
 void reader_done(struct stream *s)
 {
-	ev_timer_stop(loop_ev(stream_loop(s)), &s->reader.leave);
 	conn_free(s->reader.conn);
 	leave_lists(s);
 	pause_done(&s->reader.pause, s);

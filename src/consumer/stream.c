@@ -33,11 +33,22 @@ void stream_init(struct stream *s, struct consumer *c, const char *name)
 	name_check_init(s);
 }
 
+static void end_pauses(struct stream *s)
+{
+	pause_end(&s->group.pause, s);
+	pause_end(&s->reader.pause, s);
+	pause_end(&s->settler.pause, s);
+	pause_end(&s->undertaker.pause, s);
+	pause_end(&s->releaser.pause, s);
+	pause_end(&s->beginner.pause, s);
+}
+
 /* The server that serves the stream is there: the same as before, or another. */
 static void on_home_up(struct home *h)
 {
 	struct stream *s = h->owner;
 
+	end_pauses(s);
 	reader_follow(s);
 	lease_renew_all(s);
 	group_ensure(s);
@@ -53,7 +64,6 @@ static void on_home_down(struct home *h)
 
 	s->group.state = s->group.state == GROUP_STOPPED ? GROUP_STOPPED : GROUP_UNKNOWN;
 	settler_reset(s);
-	undertaker_reset(s);
 	releaser_reset(s);
 	lease_stop(s);
 	sweeper_stop(s);
@@ -244,6 +254,12 @@ void pause_start(struct pause *p, struct stream *s)
 void pause_reset(struct pause *p)
 {
 	backoff_reset(&p->backoff);
+}
+
+void pause_end(struct pause *p, struct stream *s)
+{
+	ev_timer_stop(loop_ev(stream_loop(s)), &p->timer);
+	pause_reset(p);
 }
 
 void pause_done(struct pause *p, struct stream *s)

@@ -67,8 +67,6 @@ struct reader {
 	struct conn *conn;
 	struct read_request requests[READS_OUTSTANDING];
 	unsigned n_outstanding;
-	bool is_leaving; /* for another server, when the outstanding replies are in */
-	ev_timer leave;
 	uint32_t count_max;    /* read.count, less after replies that never arrived */
 	bool hungry;           /* the last reply was full: there is more */
 	bool spare_read;       /* the outstanding read is the blocked one beyond the room */
@@ -384,7 +382,7 @@ void group_init(struct stream *s);
 
 void reader_init(struct stream *s);
 void reader_open(struct stream *s);
-/* Connects to where the stream is served now, if that is elsewhere: soon. */
+/* Connects to where the stream is served now, if that is elsewhere. */
 void reader_follow(struct stream *s);
 void reader_done(struct stream *s);
 void reader_settings_changed(struct stream *s);

@@ -371,6 +371,14 @@ bool undertaker_may_record_by_script(const struct stream *s)
 	return !list_listed(&s->undertaker.home.node);
 }
 
+static void on_record_home_up(struct home *h)
+{
+	struct stream *s = container_of(h, struct stream, undertaker.home);
+
+	pause_end(&s->undertaker.pause, s);
+	settle_soon(s);
+}
+
 void undertaker_start(struct stream *s)
 {
 	struct keyspace *k = s->consumer->host->keyspace;
@@ -379,7 +387,9 @@ void undertaker_start(struct stream *s)
 	if (!s->dead_letters || !keyspace_is_cluster(k) ||
 	    slot_of_key(slice_of(s->dead_letters)) == slot_of_key(slice_of(s->name)))
 		return;
-	s->undertaker.home = (struct home){ .key = s->dead_letters, .owner = &s->undertaker.home };
+	s->undertaker.home = (struct home){ .key = s->dead_letters,
+		.owner = &s->undertaker.home,
+		.on_up = on_record_home_up };
 	home_join(k, &s->undertaker.home);
 	log_event(LEVEL_INFO, EVENT_CONFIG_WARNING, &fields,
 	    "%s is in another slot: a dead letter is recorded first and acknowledged then, in two "
@@ -398,13 +408,5 @@ void undertaker_flush(struct stream *s)
 			return;
 		if (!e->asked)
 			bury(s, e);
-	}
-}
-
-void undertaker_reset(struct stream *s)
-{
-	s->undertaker.n_asked = 0;
-	list_foreach(&s->entries.in[ENTRY_BURYING], node) {
-		container_of(node, struct entry, node)->asked = false;
 	}
 }

@@ -9,8 +9,10 @@
 #include "base/clock.h"
 #include "consumer/stream.h"
 
-static void count(struct stats *stats, const struct outcome *o)
+/* A failure is a retry or dead by what follows from it. */
+static void count(struct stats *stats, const struct outcome *o, enum action action)
 {
+	bool is_last = o->verdict == VERDICT_RETRY && action == ACTION_BURY;
 	uint64_t *const verdicts[VERDICT_COUNT] = {
 		[VERDICT_OK] = &stats->verdict_ok,
 		[VERDICT_RETRY] = &stats->verdict_retry,
@@ -25,7 +27,9 @@ static void count(struct stats *stats, const struct outcome *o)
 		[FAILURE_BROKEN] = &stats->failure_broken,
 	};
 
-	if (verdicts[o->verdict])
+	if (is_last)
+		stats->verdict_dead++;
+	else if (verdicts[o->verdict])
 		++*verdicts[o->verdict];
 	if (failures[o->failure])
 		++*failures[o->failure];
@@ -174,7 +178,7 @@ void verdict_arrived(void *consumer, struct entry *e, const struct outcome *told
 	take_time(s, e);
 	trial_verdict(c, e, o);
 	d = policy_decide(&c->policy, o, e->attempts, e->trimmed, rng_next(&c->host->rng));
-	count(&c->stats, o);
+	count(&c->stats, o, d.action);
 	recent_add(&c->recent, stream_now_ms(s), 1);
 	consumer_wake(c);
 	if (d.action == ACTION_ACK) {

@@ -62,16 +62,19 @@ static void append_labels(struct buf *to, const struct labels *labels)
 	buf_append_char(to, '}');
 }
 
+/* As people write it, 0.1 and not 0.100: the bounds of buckets are compared as text. */
 static void append_ms(struct buf *to, uint64_t ms)
 {
 	unsigned fraction = (unsigned)(ms % 1000);
+	char digits[4] = { '.', (char)('0' + fraction / 100), (char)('0' + fraction / 10 % 10),
+		(char)('0' + fraction % 10) };
+	size_t len = sizeof(digits);
 
 	json_append_u64(to, ms / 1000);
-	if (fraction)
-		buf_append(to,
-		    (char[]){ '.', (char)('0' + fraction / 100), (char)('0' + fraction / 10 % 10),
-		        (char)('0' + fraction % 10) },
-		    4);
+	while (len > 1 && digits[len - 1] == '0')
+		len--;
+	if (len > 1)
+		buf_append(to, digits, len);
 }
 
 static void begin_sample(struct buf *to, const char *name, const char *suffix,

@@ -231,6 +231,7 @@ static MHD_RESULT answer(struct client *c, struct MHD_Connection *connection,
 }
 
 /* Called when the headers are there, then for each piece of a body, then for the answer. */
+/* NOLINTNEXTLINE(readability-function-size): the parameters are the library's */
 static MHD_RESULT on_access(void *owner, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *upload_data, size_t *upload_len,
     void **request_context)

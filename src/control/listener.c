@@ -267,7 +267,7 @@ int listeners_open(const char *where, struct listeners *ret_listeners, struct bu
 
 int listener_adopt(int fd, struct listener *ret_listener)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { 0 };
 	socklen_t len = sizeof(address);
 	int flags = fcntl(fd, F_GETFL);
 

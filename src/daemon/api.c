@@ -275,14 +275,28 @@ static bool method_fits(const struct call *c, const struct route *route)
 	return is_word(c->request, "GET") || is_word(c->request, "HEAD");
 }
 
+static bool is_leaving(const struct roster *r, const char *name)
+{
+	for (const struct member *m = roster_next(r, NULL); m; m = roster_next(r, m)) {
+		if (strcmp(consumer_name(m->consumer), name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* False when it has been answered that there is none. */
 static bool find_member(struct call *c, struct slice name)
 {
+	const struct roster *r = c->api->spec.roster;
 	char *text = xstrndup(name.data, name.len);
+	bool leaving;
 
-	c->member = roster_find(c->api->spec.roster, text);
+	c->member = roster_find(r, text);
+	leaving = !c->member && is_leaving(r, text);
 	free(text);
-	if (!c->member)
+	if (leaving)
+		fail(c, 409, "the consumer is leaving");
+	else if (!c->member)
 		fail(c, 404, "there is no such consumer");
 	else if (!c->member->consumer)
 		fail(c, 409, "the consumer starts when its predecessor has left");

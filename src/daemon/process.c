@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -13,15 +14,15 @@ static uint64_t time_ms(struct timeval t)
 
 static void read_memory(struct process_facts *f)
 {
-	unsigned long long virtual_pages = 0, resident_pages = 0;
 	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	FILE *file = fopen("/proc/self/statm", "re");
+	char line[128], *rest;
 
 	if (!file)
 		return;
-	if (fscanf(file, "%llu %llu", &virtual_pages, &resident_pages) == 2) {
-		f->virtual_bytes = virtual_pages * page_bytes;
-		f->resident_bytes = resident_pages * page_bytes;
+	if (fgets(line, sizeof(line), file)) {
+		f->virtual_bytes = strtoull(line, &rest, 10) * page_bytes;
+		f->resident_bytes = strtoull(rest, NULL, 10) * page_bytes;
 	}
 	fclose(file);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "daemon/process.h"
 
 /* ---- pairs ---- */
 
@@ -199,8 +200,8 @@ static void write_handler(struct json *j, const struct member *m, const struct c
 	pair_u64(j, "concurrency", c->concurrency);
 	pair_u64(j, "configured_concurrency", h->concurrency);
 	pair_u64(j, "window", h->window);
-	pair_u64(j, "processes_started", c->pool.workers_started);
-	pair_u64(j, "processes_ended", c->pool.workers_ended);
+	pair_u64(j, "workers_started", c->pool.workers_started);
+	pair_u64(j, "workers_ended", c->pool.workers_ended);
 	pair_u64(j, "protocol_errors", c->pool.protocol_errors);
 	pair_u64(j, "output_lines_dropped", c->pool.output_lines_dropped);
 	array_begin(j, "processes");
@@ -285,6 +286,19 @@ static void write_consumers(struct json *j, const struct view *v)
 	json_array_end(j);
 }
 
+static void write_process_facts(struct json *j)
+{
+	struct process_facts f;
+
+	process_facts(&f);
+	object_begin(j, "process");
+	pair_u64(j, "cpu_ms", f.cpu_ms);
+	pair_u64(j, "resident_bytes", f.resident_bytes);
+	pair_u64(j, "open_fds", f.n_fds);
+	pair_u64(j, "max_fds", f.max_fds);
+	json_object_end(j);
+}
+
 void status_write(const struct view *v, struct buf *to)
 {
 	struct json j = { .to = to };
@@ -298,6 +312,7 @@ void status_write(const struct view *v, struct buf *to)
 	pair_u64(&j, "started_ms", v->started_wall_ms);
 	pair_u64(&j, "uptime_ms", loop_now_ms(v->loop) - v->started_at_ms);
 	pair_u64(&j, "log_dropped", log_dropped_total());
+	write_process_facts(&j);
 	write_consumers(&j, v);
 	json_object_end(&j);
 	buf_append_char(to, '\n');

@@ -232,15 +232,19 @@ static void set_timed_out(struct conn *c)
 		fault_set(&c->fault, "timed out after %llu ms", ms);
 }
 
-static void on_moved(void *owner, const char *why)
+/* What failed has failed elsewhere: the place to connect to now is tried soon. */
+static void begin_anew(struct conn *c, const char *why)
 {
-	struct conn *c = owner;
-
 	backoff_reset(&c->backoff);
 	if (c->state != CONN_DOWN)
 		conn_drop(c, why);
 	else if (ev_is_active(&c->step))
 		loop_timer_in(loop_of(c), &c->step, next_delay_ms(c));
+}
+
+static void on_moved(void *owner, const char *why)
+{
+	begin_anew(owner, why);
 }
 
 static void on_step(struct ev_loop *ev, ev_timer *w, int events)
@@ -381,7 +385,7 @@ void conn_go_to(struct conn *c, const struct endpoint *to)
 		c->to = xmalloc(sizeof(*to));
 		*c->to = *to;
 	}
-	conn_drop(c, "its stream has moved to another server");
+	begin_anew(c, "its stream has moved to another server");
 }
 
 void conn_open(struct conn *c)

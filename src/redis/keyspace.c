@@ -17,7 +17,7 @@
 #include "redis/slotmap.h"
 #include "redis/slottable.h"
 
-enum { UNSETTLED_MS = 1000 };
+enum { UNSETTLED_MS = 1000, HOPS_MAX = 5, HOPS_MS = 1000 };
 
 struct keyspace {
 	struct redis_host *host;
@@ -84,7 +84,7 @@ static struct node *place_of(const struct home *h)
 
 	if (!k->slots)
 		return k->only;
-	return h->ask ? h->ask : k->slots->serves[h->slot];
+	return h->ask ? h->ask : slottable_node(k->slots, h->slot);
 }
 
 /* What is pending there is answered with NULL, and what a callback sends then must not go there. */
@@ -117,25 +117,35 @@ static void settle_home(struct home *h)
 		home_up(h);
 }
 
-static bool is_settled(const struct home *h)
+static void settle_homes(struct keyspace *k, bool *ret_all_up, bool *ret_any_asks)
 {
-	return h->is_up && !h->ask;
-}
-
-static void on_apply(struct deferred *d)
-{
-	struct keyspace *k = container_of(d, struct keyspace, apply);
-	bool settled = true;
-
+	*ret_all_up = true;
+	*ret_any_asks = false;
 	list_foreach_safe(&k->homes, node) {
 		struct home *h = container_of(node, struct home, node);
 
 		settle_home(h);
-		settled = settled && is_settled(h);
+		*ret_all_up = *ret_all_up && h->is_up;
+		*ret_any_asks = *ret_any_asks || h->ask;
 	}
-	if (!settled)
-		slottable_ask_in(k->slots, UNSETTLED_MS);
+}
+
+/* While something is served by nobody, the configured nodes may know more. */
+static void on_apply(struct deferred *d)
+{
+	struct keyspace *k = container_of(d, struct keyspace, apply);
+	bool all_up, any_asks;
+
+	if (k->slots->is_closed)
+		return;
+	settle_homes(k, &all_up, &any_asks);
 	nodes_forget_unused(&k->nodes);
+	if (all_up && k->slots->is_good)
+		nodes_close_unused(&k->nodes);
+	else
+		nodes_open_seeds(&k->nodes);
+	if (!all_up || any_asks)
+		slottable_ask_in(k->slots, UNSETTLED_MS);
 }
 
 static void apply_soon(struct keyspace *k)
@@ -143,7 +153,15 @@ static void apply_soon(struct keyspace *k)
 	loop_defer(k->host->loop, &k->apply);
 }
 
-/* The move of a slot is over when its new node is listed. */
+/* The move of a slot is over when its new node is listed; without its new node it has failed. */
+static bool move_is_over(const struct home *h)
+{
+	const struct server *to = h->ask->server;
+
+	return h->ask == slottable_node(h->keyspace->slots, h->slot) ||
+	       (server_has_tried(to) && !server_is_up(to));
+}
+
 static void on_slots(void *owner)
 {
 	struct keyspace *k = owner;
@@ -151,10 +169,22 @@ static void on_slots(void *owner)
 	list_foreach(&k->homes, node) {
 		struct home *h = container_of(node, struct home, node);
 
-		if (h->ask == k->slots->serves[h->slot])
+		if (h->ask && move_is_over(h))
 			h->ask = NULL;
 	}
 	apply_soon(k);
+}
+
+/* Two nodes send us to each other until one has heard of the other: not as fast as they can. */
+static bool may_hop(struct home *h)
+{
+	uint64_t now_ms = loop_now_ms(h->keyspace->host->loop);
+
+	if (now_ms - h->hops_since_ms >= HOPS_MS) {
+		h->hops_since_ms = now_ms;
+		h->n_hops = 0;
+	}
+	return h->n_hops++ < HOPS_MAX;
 }
 
 static void redirected(struct home *h, const struct redirect *r)
@@ -162,7 +192,7 @@ static void redirected(struct home *h, const struct redirect *r)
 	struct keyspace *k = h->keyspace;
 	struct node *to;
 
-	if (r->slot != h->slot)
+	if (r->slot != h->slot || !may_hop(h))
 		return;
 	to = nodes_at(&k->nodes, &r->to);
 	h->ask = r->kind == REDIRECT_ASK ? to : NULL;
@@ -244,13 +274,13 @@ struct keyspace *keyspace_new(struct redis_host *host, const char *client_name)
 
 void keyspace_open(struct keyspace *k)
 {
-	list_foreach(&k->nodes.list, node) {
-		node_open(container_of(node, struct node, node));
-	}
+	nodes_open_all(&k->nodes);
 }
 
 void keyspace_close(struct keyspace *k)
 {
+	if (k->slots)
+		slottable_close(k->slots);
 	nodes_close(&k->nodes);
 }
 
@@ -261,7 +291,7 @@ void keyspace_free(struct keyspace *k)
 	assert(list_empty(&k->homes));
 	loop_undefer(k->host->loop, &k->apply);
 	if (k->slots)
-		slottable_done(k->slots);
+		slottable_close(k->slots);
 	nodes_done(&k->nodes);
 	free(k->slots);
 	free(k);
@@ -300,19 +330,10 @@ bool home_is_up(const struct home *h)
 	return h->is_up && server_is_up(h->at->server);
 }
 
-static bool any_node_is_untried(const struct keyspace *k)
-{
-	list_foreach(&k->nodes.list, node) {
-		if (!server_has_tried(container_of(node, struct node, node)->server))
-			return true;
-	}
-	return false;
-}
-
 /* While the place is not known: whether every node that could tell has been tried. */
 bool home_has_tried(const struct home *h)
 {
-	return h->at ? server_has_tried(h->at->server) : !any_node_is_untried(h->keyspace);
+	return h->at ? server_has_tried(h->at->server) : nodes_have_tried(&h->keyspace->nodes);
 }
 
 const struct endpoint *home_endpoint(const struct home *h)

@@ -75,13 +75,47 @@ void nodes_forget_unused(struct nodes *nodes)
 	list_foreach_safe(&nodes->list, node) {
 		struct node *n = container_of(node, struct node, node);
 
-		if (n->n_uses)
-			continue;
-		if (n->is_seed)
-			node_close(n);
-		else
+		if (!n->n_uses && !n->is_seed)
 			node_free(n);
 	}
+}
+
+void nodes_close_unused(struct nodes *nodes)
+{
+	list_foreach(&nodes->list, node) {
+		struct node *n = container_of(node, struct node, node);
+
+		if (!n->n_uses)
+			node_close(n);
+	}
+}
+
+void nodes_open_all(struct nodes *nodes)
+{
+	list_foreach(&nodes->list, node) {
+		node_open(container_of(node, struct node, node));
+	}
+}
+
+void nodes_open_seeds(struct nodes *nodes)
+{
+	list_foreach(&nodes->list, node) {
+		struct node *n = container_of(node, struct node, node);
+
+		if (n->is_seed)
+			node_open(n);
+	}
+}
+
+bool nodes_have_tried(const struct nodes *nodes)
+{
+	list_foreach(&nodes->list, node) {
+		const struct node *n = container_of(node, struct node, node);
+
+		if (n->is_open && !server_has_tried(n->server))
+			return false;
+	}
+	return true;
 }
 
 void nodes_close(struct nodes *nodes)

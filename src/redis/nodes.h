@@ -18,6 +18,7 @@ struct node {
 	struct server_user user;
 	bool is_seed; /* configured: kept, though it may serve nothing */
 	bool is_open;
+	bool is_asked;   /* CLUSTER SLOTS is on its way */
 	unsigned n_uses; /* slots and homes that it serves */
 };
 
@@ -41,8 +42,19 @@ struct node *nodes_at(struct nodes *n, const struct endpoint *at);
 /* Connects, for as long as it is used. */
 void node_open(struct node *n);
 
-/* Those that serve nothing go, or, seeds, are closed. Not from inside a reply of theirs. */
+/* Connects to all of them: what is known is not enough. */
+void nodes_open_all(struct nodes *n);
+
+/* The same for the seeds. */
+void nodes_open_seeds(struct nodes *n);
+
+/* Those that serve nothing go, but for seeds. Not from inside a reply of theirs. */
 void nodes_forget_unused(struct nodes *n);
+/* Seeds that serve nothing are closed. */
+void nodes_close_unused(struct nodes *n);
+
+/* Whether each that is open has been up, or has failed, at least once. */
+bool nodes_have_tried(const struct nodes *n);
 
 /* Answers what is pending with NULL and connects no more. */
 void nodes_close(struct nodes *n);

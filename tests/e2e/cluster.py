@@ -203,10 +203,16 @@ class Cluster:
     # --- slots that move -------------------------------------------------------------------------
 
     def begin_move(self, slot, target):
+        wait_until(self._knows_its_epoch, 10, "the last move to be known to all")
         move = Move(slot, self.owner(slot), target)
         target.call("CLUSTER", "SETSLOT", slot, "IMPORTING", move.source.id)
         move.source.call("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
         return move
+
+    def _knows_its_epoch(self):
+        """A node that takes a slot before it has heard of the former move takes it in an epoch that
+        is over: then none has it."""
+        return len({node.info()["cluster_current_epoch"] for node in self._living()}) == 1
 
     def migrate_keys(self, move, keys=None):
         """All keys of the slot, or these."""

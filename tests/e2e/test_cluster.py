@@ -4,57 +4,9 @@
 
 import json
 
-import resp
-from cluster import Cluster
+from clustercase import ClusterCase
 from harness import Case, main, record_fields
 from servers import wait_until
-
-WORKER = "for entry in entries():\n    record(id=entry['id'], stream=entry['stream'])\n    say('ok', entry['tag'])\n"
-
-
-class ClusterCase(Case):
-    primaries, replicas = 3, 0
-
-    def start_servers(self):
-        self.cluster = Cluster(self.dir, self.primaries, self.replicas)
-        self.addCleanup(self.cluster.stop_all)
-        self.cluster.start().ready()
-
-    def call(self, stream, *command):
-        return self.cluster.call(stream, *command)
-
-    def add_to(self, stream, count):
-        return [self.call(stream, "XADD", stream, "*", "n", n).decode() for n in range(count)]
-
-    def add_with_replica(self, stream, count):
-        """Adds that a failover cannot lose: the replica has them."""
-        node = self.cluster.node_of(stream)
-        ids = [node.call("XADD", stream, "*", "n", n).decode() for n in range(count)]
-        assert node.call("WAIT", 1, 5000) >= 1
-        return ids
-
-    def start_cluster_daemon(self, streams, dotted=None, redis=None, body=WORKER, **more):
-        settings = {"stream": None, "streams": streams, "handler.mode": "worker", **(dotted or {})}
-        consumer = self.consumer(self.python(body), settings)
-        redis = {"url": "redis://" + self.cluster.seeds[0], "cluster": True, **(redis or {})}
-        return self.start_all({"c": consumer}, redis=redis, **more)
-
-    def handled(self, stream=None):
-        return {r["id"] for r in self.records() if stream in (None, r["stream"])}
-
-    def n_pending(self, stream):
-        return self.call(stream, "XPENDING", stream, "g")[0]
-
-    def wait_handled(self, wanted, seconds=20):
-        wanted = set(wanted)
-        wait_until(lambda: wanted <= self.handled(), seconds, "%d entries handled" % len(wanted))
-
-    def wait_nothing_pending(self, streams, seconds=20):
-        wait_until(lambda: not any(self.n_pending(s) for s in streams), seconds, "all acknowledged")
-
-    def streams_everywhere(self):
-        return [self.cluster.name_in(node, "s") for node in self.cluster.primaries()]
-
 
 class Places(ClusterCase):
     def test_streams_of_all_nodes_from_one_seed(self):
@@ -153,9 +105,6 @@ class Moves(ClusterCase):
 
 class DeadLetters(ClusterCase):
     DEAD = "for entry in entries():\n    say('dead', entry['tag'])\n"
-
-    def dead_in(self, stream):
-        return [resp.pairs(r[1]) for r in self.call(stream, "XRANGE", stream, "-", "+")]
 
     def test_default_name_shares_the_slot(self):
         self.start_cluster_daemon(["s"], body=self.DEAD)

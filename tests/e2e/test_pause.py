@@ -22,11 +22,19 @@ class Pause(WorkerCase):
         reply = self.redis.call("XAUTOCLAIM", "s", "g", "rescuer", YEAR_MS, 0, "COUNT", 1000, "JUSTID")
         return [entry.decode() for entry in reply[1]]
 
+    def blocked(self, name="c"):
+        clients = self.redis.call("CLIENT", "LIST").decode().splitlines()
+        return [c for c in clients if " flags=b" in c and " name=sluiced.default.%s.reader " % name in c]
+
+    def wait_unblocked(self):
+        wait_until(lambda: not self.blocked(), 5, "no reader to be blocked")
+
     def test_nothing_is_read_until_it_goes_on(self):
         daemon = self.start(self.python(HOLD + "pass\n"), {"handler.concurrency": 4})
         control = control_of(daemon)
         self.assertEqual(control.act("pause"), {"consumer": "c", "paused": True})
         daemon.wait_for_event("paused", consumer="c")
+        self.wait_unblocked()
         ids = self.add_many(3)
         stays_true(lambda: not self.records() and not self.pending(), 0.6, "nothing is read")
         self.assertEqual(control.consumer()["state"], "paused")
@@ -53,9 +61,9 @@ class Pause(WorkerCase):
         daemon = self.start(["/bin/true"], {"read.block": "30s", "claim.min_idle": "60s"})
         control = control_of(daemon)
         self.wait_group()
-        wait_until(lambda: b"flags=b" in self.redis.call("CLIENT", "LIST"), 15, "a blocked reader")
+        wait_until(self.blocked, 15, "a blocked reader")
         control.act("pause")
-        wait_until(lambda: b"flags=b" not in self.redis.call("CLIENT", "LIST"), 5, "nobody is blocked")
+        self.wait_unblocked()
         entry = self.add()
         self.assertEqual(self.abandon(consumer="other"), [entry])
 
@@ -187,6 +195,7 @@ class Pause(WorkerCase):
     def test_drain_of_a_paused_consumer(self):
         daemon = self.start(self.python(HOLD), {"claim.min_idle": "60s"})
         control_of(daemon).act("pause")
+        self.wait_unblocked()
         self.add()
         daemon.stop(seconds=5)
         daemon.restart()
@@ -199,8 +208,7 @@ class Pause(WorkerCase):
         self.add()
         self.wait_records(1)
         control.post("/v1/drain")
-        control.act("pause")
-        control.act("resume")
+        self.assertEqual(control.post("/v1/consumers/c/pause").status, 409)
         self.open_gate()
         self.assertEqual(daemon.wait_exit(), 0)
         self.assertEqual(self.pending(), {})
@@ -210,6 +218,7 @@ class Pause(WorkerCase):
                      "b": self.consumer(self.python(QUICK, "b"), {"handler.mode": "worker", "stream": "t"})}
         control = control_of(self.start_all(consumers))
         control.act("pause", "a")
+        wait_until(lambda: not self.blocked("a"), 5, "its reader not to be blocked")
         self.add("s")
         entry = self.add("t")
         self.wait_settled("t")
@@ -218,9 +227,9 @@ class Pause(WorkerCase):
     def test_bytes_of_a_paused_consumer_are_free_for_others(self):
         consumers = {"a": self.consumer(self.python(HOLD, "a")),
                      "b": self.consumer(self.python(QUICK, "b"), {"handler.mode": "worker", "stream": "t"})}
-        control = control_of(self.start_all(consumers, daemon={"max_in_flight_bytes": "64KiB"}))
         for _ in range(8):
-            self.add_pairs([("blob", "x" * 30000)], "s")
+            self.add_pairs([("blob", "x" * 40000)], "s")
+        control = control_of(self.start_all(consumers, daemon={"max_in_flight_bytes": "64KiB"}))
         wait_until(lambda: control.consumer("a")["held"]["bytes"] > 65536, 15, "the bound to be reached")
         self.add("t")
         control.act("pause", "a")

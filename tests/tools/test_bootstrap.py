@@ -9,7 +9,7 @@ BOOTSTRAP = os.path.abspath("bootstrap")
 # Programs that bootstrap itself calls, and those that it looks for.
 BASE = ("cat dirname find grep id nproc sed sort tr sh env mkdir touch").split()
 FOUND = ("redis-server redis-cli openssl python3 jq curl node clang bash clang-format clang-tidy "
-         "cppcheck shellcheck").split()
+         "cppcheck shellcheck dh dpkg-buildpackage lintian systemd-nspawn dbus-daemon").split()
 PACKAGES = {
     "apt-get": "libhiredis-dev libyaml-dev",
     "dnf": "hiredis-devel libyaml-devel",
@@ -93,6 +93,17 @@ class Bootstrap(unittest.TestCase):
         result, calls = machine.bootstrap("lint")
         self.assertIn("install -y --no-install-recommends shellcheck", " ".join(calls))
         self.assertIn("still missing, going on without: shellcheck", result.stdout)
+
+    def test_a_package_takes_the_tools_for_it(self):
+        machine = Machine(self.folder, lacks=("dh", "lintian", "systemd-nspawn"))
+        _, calls = machine.bootstrap("build")
+        self.assertEqual(len(calls), 1, calls)
+        _, calls = machine.bootstrap("deb")
+        self.assertIn("install -y --no-install-recommends debhelper lintian", " ".join(calls))
+
+    def test_elsewhere_than_on_debian_no_package_is_built(self):
+        result, calls = Machine(self.folder, "dnf", lacks=("dh", "systemd-nspawn")).bootstrap("check")
+        self.assertEqual((len(calls), result.stdout), (1, ""))
 
     def test_without_tls_asks_for_no_openssl(self):
         machine = Machine(self.folder, lacks=("libssl",))

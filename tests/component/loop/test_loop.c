@@ -416,6 +416,63 @@ static void test_now(void **state)
 	assert_true(loop_now_ms(f->loop) <= clock_mono_ms());
 }
 
+static void take_long(struct work *w)
+{
+	uint64_t until_ms = clock_mono_ms() + 60;
+
+	(void)w;
+	while (clock_mono_ms() < until_ms)
+		;
+}
+
+static void test_longest_stall(void **state)
+{
+	struct fixture *f = *state;
+
+	run_for(f, 5);
+	loop_take_longest_stall_ms(f->loop);
+	f->works[0].then = take_long;
+	defer(f, 'a');
+	run_for(f, 100);
+	defer(f, 'b');
+	run_for(f, 20);
+	assert_true(loop_take_longest_stall_ms(f->loop) >= 59);
+	assert_int_equal(loop_take_longest_stall_ms(f->loop), 0);
+}
+
+static void test_sleep_is_no_stall(void **state)
+{
+	struct fixture *f = *state;
+
+	run_for(f, 5);
+	loop_take_longest_stall_ms(f->loop);
+	run_for(f, 300);
+	run_for(f, 5);
+	assert_true(loop_take_longest_stall_ms(f->loop) < 250);
+}
+
+static void look_at_wall_clock(struct work *w)
+{
+	struct loop *l = w->f->loop;
+	uint64_t seen_ms = loop_wall_ms(l);
+
+	assert_true(clock_wall_ms() - seen_ms < 1000);
+	take_long(w);
+	assert_int_equal(loop_wall_ms(l), seen_ms);
+}
+
+static void test_wall_time_is_of_the_turn(void **state)
+{
+	struct fixture *f = *state;
+
+	f->works[0].then = look_at_wall_clock;
+	for (int i = 0; i < 3; i++) {
+		defer(f, 'a');
+		run_for(f, 5);
+	}
+	assert_int_equal(f->works[0].runs, 3);
+}
+
 static void test_scratch_is_ours(void **state)
 {
 	struct fixture *f = *state;
@@ -447,6 +504,9 @@ int main(void)
 		TEST(test_timer_set_late_in_a_turn),
 		TEST(test_timer_restarted),
 		TEST(test_now),
+		TEST(test_longest_stall),
+		TEST(test_sleep_is_no_stall),
+		TEST(test_wall_time_is_of_the_turn),
 		TEST(test_scratch_is_ours),
 	};
 

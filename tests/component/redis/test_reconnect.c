@@ -289,6 +289,33 @@ static void test_refused_port_then_not(void **unused)
 	fixture_free(f);
 }
 
+static bool is_down_for_long(struct fixture *f)
+{
+	return f->n_down == 1;
+}
+
+/* What has failed at the former place says nothing of the next one. */
+static void test_another_place_is_tried_soon(void **unused)
+{
+	struct fixture *f = fixture_new();
+	struct endpoint to = { .host = "localhost" };
+	uint64_t since_ms;
+
+	(void)unused;
+	fixture_tcp(f, "127.0.0.1");
+	f->settings.reconnect_initial_ms = 20;
+	f->settings.reconnect_max_ms = 60000;
+	fixture_connect(f);
+	conn_drop_for_long(f->conn, "enough");
+	fixture_run(f, is_down_for_long);
+	to.port = f->server.port;
+	since_ms = loop_now_ms(f->loop);
+	conn_go_to(f->conn, &to);
+	fixture_run(f, is_up_again);
+	assert_in_range(loop_now_ms(f->loop) - since_ms, 0, 2000);
+	fixture_free(f);
+}
+
 static void test_no_socket_then_one(void **unused)
 {
 	struct fixture *f = fixture_new();
@@ -345,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_backoff_begins_anew),
 		cmocka_unit_test(test_hundred_reconnects_leak_nothing),
 		cmocka_unit_test(test_refused_port_then_not),
+		cmocka_unit_test(test_another_place_is_tried_soon),
 		cmocka_unit_test(test_no_socket_then_one),
 		cmocka_unit_test(test_name_without_address),
 		cmocka_unit_test(test_name_with_addresses),
