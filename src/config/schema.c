@@ -287,6 +287,16 @@ const struct option options[] = {
 	  .type = &type_duration, .fallback = "5s", .min = 1, .max = DAYS(1),
 	  .doc = "How long the breaker stays open before one entry is tried; doubles up to five "
 	         "minutes." },
+	{ CONSUMER("alerts.lag", alerts.lag),
+	  .type = &type_number, .min = 1, .max = 1000000000000,
+	  .doc = "Warn in the log when more entries than this wait to be read, and say when it is "
+	         "over: at four fifths of it." },
+	{ CONSUMER("alerts.pending", alerts.pending),
+	  .type = &type_number, .min = 1, .max = 1000000000000,
+	  .doc = "The same for entries that are pending." },
+	{ CONSUMER("alerts.oldest", alerts.oldest_ms),
+	  .type = &type_duration, .min = 1, .max = DAYS(365),
+	  .doc = "The same for the age of the oldest pending entry." },
 };
 /* clang-format on */
 

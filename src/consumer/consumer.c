@@ -170,6 +170,7 @@ void consumer_start(struct consumer *c)
 	pool_start(c->pool);
 	for (size_t i = 0; i < c->n_streams; i++)
 		stream_start(&c->streams[i]);
+	figures_start(c);
 }
 
 void consumer_change(struct consumer *c, struct config *config,
@@ -184,6 +185,7 @@ void consumer_change(struct consumer *c, struct config *config,
 		pools_resize(c);
 	for (size_t i = 0; i < c->n_streams; i++)
 		reader_settings_changed(&c->streams[i]);
+	figures_start(c);
 	consumer_wake(c);
 }
 

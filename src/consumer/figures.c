@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Asks Redis what only it knows: how long streams are, how far groups lag behind, how much is
- * pending. Only while somebody looks at it, in rounds, and of many streams only some at a time;
- * nobody waits for an answer. What an ACL refuses stays unknown.
+ * pending. Only while somebody looks at it or alerts are set, in rounds, and of many streams only
+ * some at a time; nobody waits for an answer. What an ACL refuses stays unknown.
  */
 #include "consumer/stream.h"
 #include "redis/command.h"
@@ -12,6 +12,7 @@ enum {
 	WANTED_FOR_MS = 75 * 1000, /* a scraper comes once a minute, or more often */
 	STREAMS_AT_ONCE = 50,
 	BETWEEN_MS = 20,
+	FIRST_MS = 1000, /* connections come first */
 };
 
 /* ---- answers ---- */
@@ -87,6 +88,7 @@ static void on_groups(void *owner, void *request, const struct reply *r)
 		/* Null, or not there at all before 7.0: not known, which is not 0. */
 		s->figures.lag = figure_of(s, field(group, "lag"));
 	}
+	alerts_group(s);
 }
 
 /* The summary names the lowest id. */
@@ -101,6 +103,7 @@ static void on_pending(void *owner, void *request, const struct reply *r)
 	s->figures.oldest = (struct figure){ 0 };
 	if (entryid_parse(reply_text(reply_at(r, 1)), &lowest) == 0)
 		s->figures.oldest = figure(s, lowest.ms);
+	alerts_oldest(s);
 }
 
 /* ---- questions ---- */
@@ -152,6 +155,14 @@ static void ask_some(struct consumer *c)
 		*next = 0;
 }
 
+static bool is_wanted(const struct consumer *c)
+{
+	uint64_t wanted_at_ms = c->inquiry.wanted_at_ms;
+
+	return alerts_are_set(c) ||
+	       (wanted_at_ms && loop_now_ms(c->host->loop) - wanted_at_ms <= WANTED_FOR_MS);
+}
+
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 {
 	struct consumer *c = w->data;
@@ -161,7 +172,7 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 
 	(void)ev;
 	(void)events;
-	if (!q->next_stream && now_ms - q->wanted_at_ms > WANTED_FOR_MS)
+	if (!q->next_stream && !is_wanted(c))
 		return;
 	if (!q->next_stream)
 		q->round_at_ms = now_ms;
@@ -177,6 +188,12 @@ void consumer_want_figures(struct consumer *c)
 	q->wanted_at_ms = loop_now_ms(c->host->loop);
 	if (!ev_is_active(&q->timer))
 		loop_timer_in(c->host->loop, &q->timer, 0);
+}
+
+void figures_start(struct consumer *c)
+{
+	if (is_wanted(c) && !ev_is_active(&c->inquiry.timer))
+		loop_timer_in(c->host->loop, &c->inquiry.timer, FIRST_MS);
 }
 
 void figures_init(struct consumer *c)

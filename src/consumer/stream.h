@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "consumer/consumer.h"
 #include "consumer/status.h"
+#include "core/alert.h"
 #include "core/backoff.h"
 #include "core/breaker.h"
 #include "core/credit.h"
@@ -161,6 +162,10 @@ struct complaint {
 	char text[160];
 };
 
+struct alerts {
+	struct alert lag, pending, oldest;
+};
+
 struct stream {
 	struct consumer *consumer;
 	struct origin origin;
@@ -185,6 +190,7 @@ struct stream {
 	struct twin twin;
 	struct beginner beginner;
 	struct figures figures;
+	struct alerts alerts;
 	unsigned n_figures_asked; /* questions about them without an answer */
 };
 
@@ -336,9 +342,19 @@ void pools_done(struct consumer *c);
 void pools_each(const struct consumer *c, void (*visit)(void *context, const struct pool *p),
     void *context);
 
+/* ---- alerts.c: figures over their limits ---- */
+
+bool alerts_are_set(const struct consumer *c);
+/* New figures have come: of the group, or of its oldest pending entry. */
+void alerts_group(struct stream *s);
+void alerts_oldest(struct stream *s);
+
 /* ---- figures.c: what Redis knows of the group ---- */
 
 void figures_init(struct consumer *c);
+/* The settings are there, or other ones: from now on figures may be wanted without anybody asking.
+ */
+void figures_start(struct consumer *c);
 void figures_done(struct consumer *c);
 
 /* ---- verdict.c: what comes back ---- */

@@ -148,6 +148,12 @@ struct breaker_settings {
 	uint64_t failures, streak, cooldown_ms;
 };
 
+/* 0: not watched. */
+struct alert_settings {
+	uint64_t lag, pending; /* entries */
+	uint64_t oldest_ms;
+};
+
 struct consumer_settings {
 	char *name;                 /* the key in the file */
 	struct string_list streams; /* expanded */
@@ -162,6 +168,7 @@ struct consumer_settings {
 	struct claim_settings claim;
 	struct dead_letter_settings dead_letter;
 	struct breaker_settings breaker;
+	struct alert_settings alerts;
 };
 
 #endif

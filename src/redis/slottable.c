@@ -15,9 +15,9 @@
 
 enum {
 	SOONEST_MS = 500,
-	ANSWER_MS = 1000,  /* who takes longer may be stopped: another is asked */
-	PATROL_MS = 5000,  /* a slot that moves is noticed by MOVED; a node that hangs is not */
-	TOLD_MS = 2000,    /* until all nodes have heard of a move */
+	ANSWER_MS = 1000, /* who takes longer may be stopped: another is asked */
+	PATROL_MS = 5000, /* a slot that moves is noticed by MOVED; a node that hangs is not */
+	TOLD_MS = 2000,   /* until all nodes have heard of a move */
 	REPEAT_LOG_MS = 30000,
 };
 

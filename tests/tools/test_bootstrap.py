@@ -9,7 +9,7 @@ BOOTSTRAP = os.path.abspath("bootstrap")
 # Programs that bootstrap itself calls, and those that it looks for.
 BASE = ("cat dirname find grep id nproc sed sort tr sh env mkdir touch").split()
 FOUND = ("redis-server redis-cli openssl python3 jq curl node clang bash clang-format clang-tidy "
-         "cppcheck shellcheck dh dpkg-buildpackage lintian systemd-nspawn dbus-daemon").split()
+         "cppcheck shellcheck dh dpkg-buildpackage lintian systemd-nspawn dbus-daemon pgrep").split()
 PACKAGES = {
     "apt-get": "libhiredis-dev libyaml-dev",
     "dnf": "hiredis-devel libyaml-devel",
