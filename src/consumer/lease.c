@@ -72,11 +72,19 @@ static void belongs_to_another(struct stream *s, struct entry *e)
 		verdict_lease_lost(s, e, "another consumer");
 }
 
-/* Nothing is known against its being ours: the begin or the acknowledgement will tell. */
+/*
+ * Another has acknowledged it, or the group was made anew and will deliver it again. What runs is
+ * told by its acknowledgement; what is to run must not go by what it was read with, but begins in
+ * the way in which everything else does: with a look.
+ */
 static void belongs_to_nobody(struct stream *s, struct entry *e)
 {
-	(void)s;
-	(void)e;
+	if (e->state != ENTRY_READY)
+		return;
+	if (e->attempts)
+		e->attempts--;
+	entryset_wait(&s->entries, e, stream_now_ms(s));
+	begin_watch(s);
 }
 
 static void renewed(struct stream *s, const struct id_batch *b, const struct reply *r)
@@ -157,6 +165,8 @@ static void renew_looked_at(struct stream *s, const struct look *l)
 		arrival_want_turn(s);
 	} else if (l->answer == LOOK_ANOTHERS) {
 		belongs_to_another(s, e);
+	} else if (l->answer == LOOK_NOBODYS) {
+		belongs_to_nobody(s, e);
 	} else if (l->answer == LOOK_GONE) {
 		verdict_trimmed(s, e);
 	}

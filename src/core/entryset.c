@@ -18,7 +18,7 @@
 static const unsigned allowed[ENTRY_STATE_COUNT] = {
 	[ENTRY_WAITING] = BIT(WAITING) | BIT(BEGINNING) | BIT(BURYING) | BIT(RELEASING) | BIT(GONE),
 	[ENTRY_BEGINNING] = BIT(WAITING) | BIT(READY) | BIT(BURYING) | BIT(GONE),
-	[ENTRY_READY] = BIT(RUNNING) | BIT(BURYING) | BIT(RELEASING) | BIT(GONE),
+	[ENTRY_READY] = BIT(WAITING) | BIT(RUNNING) | BIT(BURYING) | BIT(RELEASING) | BIT(GONE),
 	[ENTRY_RUNNING] = BIT(WAITING) | BIT(ACKING) | BIT(BURYING) | BIT(RELEASING) | BIT(GONE),
 	[ENTRY_ACKING] = BIT(GONE),
 	[ENTRY_BURYING] = BIT(GONE),
@@ -224,6 +224,8 @@ void entryset_move(struct entryset *es, struct entry *e, enum entry_state to)
 
 void entryset_wait(struct entryset *es, struct entry *e, uint64_t due_at_ms)
 {
+	if (e->state == ENTRY_READY)
+		drop_payload(e);
 	change_state(es, e, ENTRY_WAITING);
 	heap_push(&es->due, &e->due, due_at_ms);
 }

@@ -68,9 +68,11 @@ class Evidence:
 
 
 def runs_of(records):
-    """The runs that records of handlers tell of, in order of their start."""
+    """The runs that records of handlers tell of, in order of their start.
+
+    Threads of one worker write them: what was said last is a matter of its time, not of its place."""
     runs, open_runs = [], {}
-    for r in records:
+    for r in sorted(records, key=lambda record: record["ns"]):
         handle = (r["pid"], r["tag"], r["stream"], r["id"])
         if r["what"] == "start":
             open_runs[handle] = Run((r["stream"], r["id"]), r["daemon"], r["parent"], r["pid"], r["attempt"],

@@ -35,6 +35,8 @@ ACKED = {"acks": {KEY: [300 * MS]}}
 # What happened to the one entry, and the kinds of the violations that are in it.
 CASES = [
     ("handled", OK, ACKED, []),
+    ("said before the success, but written behind it",
+     OK + [{**OK[1], "ns": 190 * MS, "verdict": "broken"}], ACKED, []),
     ("nothing happened", [], {}, ["lost"]),
     ("not delivered", [], {"undelivered": {KEY}}, []),
     ("pending", [], {"pending": {KEY: ("d0", 1, 1)}}, []),

@@ -16,6 +16,7 @@ PROTOCOL, ARCHITECTURE = "docs/handler-protocol.md", "docs/architecture.md"
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.M | re.S)
 
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
+import certificates
 import harness
 from servers import Daemon, wait_until
 
@@ -50,16 +51,31 @@ def anchors(page):
         yield re.sub(r"[^\w -]", "", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", title).lower()).replace(" ", "-")
 
 
+CONSUMER = "consumers: { c: { stream: s, group: g, handler: { command: [/bin/true] } } }\n"
+
+
+def write_files(folder, text):
+    """The files, relative to itself, that a configuration names."""
+    for name in re.findall(r"command: \[\./([\w.-]+)", text):
+        write_program(f"{folder}/{name}", "#!/bin/sh\n")
+    for name in re.findall(r"password_file: ([\w.-]+)", text):
+        with open(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as f:
+            f.write("secret\n")
+    made = certificates.shared() if "ca_file" in text else None
+    for key, path in made and (("ca", made.ca), ("cert", made.client.cert), ("key", made.client.key)) or ():
+        for name in re.findall(r"%s_file: ([\w.-]+)" % key, text):
+            shutil.copy(path, f"{folder}/{name}")
+
+
 class Everywhere(unittest.TestCase):
     def test_configurations_load(self):
         found = [(page, text) for page in pages() for text in blocks(page, "yaml")]
         self.assertTrue(found)
         for page, text in found:
             with self.subTest(page), tempfile.TemporaryDirectory() as folder:
-                for name in re.findall(r"command: \[\./([\w.-]+)", text):
-                    write_program(f"{folder}/{name}", "#!/bin/sh\n")
+                write_files(folder, text)
                 with open(f"{folder}/sluiced.yaml", "w", encoding="utf-8") as f:
-                    f.write(text)
+                    f.write(text if "consumers:" in text else text + CONSUMER)
                 check = subprocess.run([SLUICED, "--check", "-c", f"{folder}/sluiced.yaml"],
                                        capture_output=True, text=True, timeout=10)
                 self.assertEqual((check.returncode, check.stderr), (0, ""), text)

@@ -130,6 +130,21 @@ class Stolen(LeaseCase):
         self.wait_a_while(0.3)
         self.assertEqual(daemon.events("retry"), [])
 
+    def test_acknowledged_by_another_before_its_run(self):
+        """It had been read, its lease ran out during a stall, and another has handled it: the renewal finds
+        it pending for nobody."""
+        daemon = self.start(self.python(HOLD), {"claim.min_idle": "1s"})
+        self.add()
+        self.wait_records(1)
+        second, third = self.add(), self.add()
+        wait_until(lambda: second in self.pending(), what="the second entry read")
+        self.redis.call("XACK", "s", "g", second)
+        self.wait_a_while(1)
+        self.open_gate()
+        daemon.wait_for_event("lease_lost", entry_id=second)
+        self.wait_settled()
+        self.assertEqual([r["id"] for r in self.records()][1:], [third])
+
 
 class Waiting(LeaseCase):
     def test_backlog_does_not_starve_a_retry(self):

@@ -300,7 +300,7 @@ class Systemd(unittest.TestCase):
         self.assertEqual(said, [f"at {entry}, attempt 1", f"at {entry}, attempt 2"])
 
     def test_one_that_hangs_is_replaced_by_the_watchdog(self):
-        self.drop_in("[Service]\nWatchdogSec=1s\n")
+        self.drop_in("[Service]\nWatchdogSec=2s\n")
         self.start()
         pid = self.show("MainPID")
         self.machine.said("systemctl", "kill", "-s", "STOP", "--kill-whom=main", "sluiced")

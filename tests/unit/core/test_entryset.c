@@ -25,7 +25,7 @@ static const struct {
 } life[ENTRY_STATE_COUNT] = {
 	[ENTRY_WAITING] = { "waiting", "xx...xxx" },
 	[ENTRY_BEGINNING] = { "waiting", "x.x..x.x" },
-	[ENTRY_READY] = { "ready", "...x.xxx" },
+	[ENTRY_READY] = { "ready", "x..x.xxx" },
 	[ENTRY_RUNNING] = { "running", "x...xxxx" },
 	[ENTRY_ACKING] = { "acking", ".......x" },
 	[ENTRY_BURYING] = { "burying", ".......x" },
