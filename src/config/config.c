@@ -156,7 +156,8 @@ static void finish_consumer(const struct loading *l, const struct section *s)
 
 /* ---- sections */
 
-/* Sentinels have a switch of their own: many of them listen without TLS where Redis does with it. */
+/* Sentinels have a switch of their own: many of them listen without TLS where Redis does with it.
+ */
 static bool sentinel_uses_tls(const struct section *redis)
 {
 	static const char prefix[] = "sentinel.tls.";

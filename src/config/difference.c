@@ -22,8 +22,10 @@ static bool is_same_value(const struct option *o, const void *a, const void *b)
 
 	if (o->type == &type_secret)
 		return is_same_text(*(char *const *)a, *(char *const *)b);
-	same = o->type->print(o, a, &shown_a) == o->type->print(o, b, &shown_b) &&
-	       slice_equal(buf_slice(&shown_a), buf_slice(&shown_b));
+	same = o->type->print(o, a, &shown_a) == o->type->print(o, b, &shown_b);
+	buf_append_char(&shown_a, '\0');
+	buf_append_char(&shown_b, '\0');
+	same = same && slice_equal(buf_slice(&shown_a), buf_slice(&shown_b));
 	buf_done(&shown_a);
 	buf_done(&shown_b);
 	return same;

@@ -83,8 +83,8 @@ enum breaker_change breaker_no_worker(struct breaker *b);
 uint64_t breaker_cooldown_ms(const struct breaker *b);
 void breaker_cooled(struct breaker *b);
 
-/* The handler is another one now: what its predecessor did does not count, and if the breaker is open
- * an entry may be tried at once. */
+/* The handler is another one now: what its predecessor did does not count, and if the breaker is
+ * open an entry may be tried at once. */
 void breaker_renewed(struct breaker *b);
 
 /* Whether this entry may be tried now: not the one that failed last, where there are others. */

@@ -12,14 +12,13 @@ from cluster import Cluster
 from clustercase import ClusterCase, SharedClusterCase, WORKER
 from harness import main
 from sentinel import Login
-from servers import wait_until
+from servers import stays_true, wait_until
 
 # A third fails once, every seventh is dead.
 MIXED = """\
 for entry in entries():
     n = int(entry['fields']['n'])
-    record(id=entry['id'], what='start', at=time.time())
-    time.sleep(0.001)
+    record(id=entry['id'], what='start', at=time.time()); time.sleep(0.001)
     record(id=entry['id'], what='end', n=n)
     again = n % 3 == 0 and entry['attempt'] == 1
     say('dead' if n % 7 == 0 else 'retry' if again else 'ok', entry['tag'])
@@ -114,7 +113,7 @@ class SlotsUnderLoad(Faults, SharedClusterCase):
         self.start_cluster_daemon([stream], {"handler.concurrency": 2, "claim.min_idle": "1s"}, redis=SLOW, body=body)
         self.wait_handled_at_all([("", i, 0) for i in self.add_to(stream, 1)])
         source.call("CONFIG", "SET", "min-replicas-to-write", 1)
-        time.sleep(4)  # by now the next try is seconds away
+        stays_true(lambda: len(self.records()) == 1, 4, "the next try to be seconds away in the end")
         source.call("CONFIG", "SET", "min-replicas-to-write", 0)
         self.cluster.move_slot(slot, target)
         moved_at = time.time()
@@ -136,7 +135,7 @@ class Places(SharedClusterCase):
         target.call("CLUSTER", "SETSLOT", slot, "STABLE")
         source.call("CLUSTER", "SETSLOT", slot, "NODE", target.id)
         before = sum(self.n_commands(n) for n in (source, target))
-        time.sleep(1.5)
+        stays_true(lambda: len(self.records()) == 1, 1.5, "nothing more run")
         asked = sum(self.n_commands(n) for n in (source, target)) - before
         self.cluster.finish_move(move)
         self.wait_handled(self.add_to(stream, 1))
@@ -156,16 +155,18 @@ class Places(SharedClusterCase):
         """The stream's own connection is lost meanwhile."""
         nodes = self.cluster.primaries()
         stream, graves = (self.cluster.name_in(n, self.name("k")) for n in nodes[:2])
-        self.start_cluster_daemon([stream], {"dead_letter.stream": graves},
-                                  body="for entry in entries():\n    record(id=entry['id'])\n    say('dead', entry['tag'])\n")
+        daemon = self.start_cluster_daemon([stream], {"dead_letter.stream": graves},
+                                           body="for entry in entries():\n    record(id=entry['id'])\n    say('dead', entry['tag'])\n")
         self.call(stream, "XPENDING", stream, "g")
         nodes[1].freeze()
         try:
             nodes[0].call("XADD", stream, "*", "n", "1")
             self.wait_records(1)
-            time.sleep(0.1)
+            stays_true(lambda: self.n_pending(stream) == 1, 0.1, "the record to be on its way")
+            seen = len(daemon.events("connected"))
             self.kill_command_connections(nodes[0])
-            time.sleep(0.3)
+            daemon.wait_for_event("connected", count=seen + 1)
+            stays_true(lambda: self.n_pending(stream) == 1, 0.1, "no record written")
         finally:
             nodes[1].thaw()
         self.wait_nothing_pending([stream])
@@ -181,13 +182,13 @@ class Places(SharedClusterCase):
     def test_the_map_is_asked_for_at_a_bounded_rate(self):
         """Of a stream in a slot that nobody serves every command is refused."""
         stream, other = self.streams_everywhere()[:2]
-        self.start_cluster_daemon([stream, other])
+        daemon = self.start_cluster_daemon([stream, other])
         self.wait_handled(self.add_to(stream, 1) + self.add_to(other, 1))
         slot, owner = self.cluster.slot_of(stream), self.cluster.node_of(stream)
         asked = self.n_map_questions(self.cluster.nodes)
         for node in self.cluster.nodes:
             node.call("CLUSTER", "DELSLOTS", slot)
-        time.sleep(2)
+        stays_true(lambda: daemon.process.poll() is None, 2, "the daemon at work")
         asked = self.n_map_questions(self.cluster.nodes) - asked
         for node in self.cluster.nodes:
             node.call("CLUSTER", "SETSLOT", slot, "NODE", owner.id)
@@ -207,13 +208,13 @@ class Places(SharedClusterCase):
         """It is asked, in its turn, where the slots are; another is asked when it does not say."""
         nodes = self.cluster.primaries()
         streams = [self.cluster.name_in(n, self.name("k")) for n in nodes]
-        self.start_cluster_daemon(streams, redis=SLOW)
+        daemon = self.start_cluster_daemon(streams, redis=SLOW)
         self.wait_handled([i for s in streams for i in self.add_to(s, 1)])
         for n in nodes:
             n.call("CONFIG", "SET", "cluster-node-timeout", "30000")
         nodes[0].freeze()
         try:
-            time.sleep(3.5)
+            stays_true(lambda: daemon.process.poll() is None, 3.5, "the daemon at work")
             asked = self.n_map_questions(nodes[1:])
             self.kill_command_connections(nodes[1])
             wait_until(lambda: self.n_map_questions(nodes[1:]) > asked, 4, "a question")
