@@ -15,14 +15,12 @@ from sentinel import Login
 from servers import stays_true, wait_until
 
 # A third fails once, every seventh is dead.
-MIXED = """\
-for entry in entries():
-    n = int(entry['fields']['n'])
-    record(id=entry['id'], what='start', at=time.time()); time.sleep(0.001)
-    record(id=entry['id'], what='end', n=n)
-    again = n % 3 == 0 and entry['attempt'] == 1
-    say('dead' if n % 7 == 0 else 'retry' if again else 'ok', entry['tag'])
-"""
+MIXED = ("for entry in entries():\n"
+         "    n = int(entry['fields']['n'])\n"
+         "    record(id=entry['id'], what='start', at=time.time()); time.sleep(0.001)\n"
+         "    record(id=entry['id'], what='end', n=n)\n"
+         "    again = n % 3 == 0 and entry['attempt'] == 1\n"
+         "    say('dead' if n % 7 == 0 else 'retry' if again else 'ok', entry['tag'])\n")
 MIXED_EXEC = """\
 entry = json.load(sys.stdin)
 n = int(entry['fields']['n'])
