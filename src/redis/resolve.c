@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owns the lookups. A resolution belongs to its thread until that has put it on the list of
- * finished ones, which the loop empties when an ev_async wakes it; ev_async_send() is the one libev
- * call that threads may make. A thread cannot be stopped: a cancelled resolution is merely not
- * reported, and the shared part outlives the resolver until the last thread has let go of it.
+ * Owns the lookups. What a lookup has found belongs to its thread until that has put it on the list
+ * of finished ones, which the loop empties when an ev_async wakes it; ev_async_send() is the one
+ * libev call that threads may make. A thread cannot be stopped: one that nobody waits for any more
+ * is left alone, and the shared part outlives the resolver until the last thread has let go of it.
+ *
+ * Who asks for what is being looked up already joins: a thousand readers that reconnect to one name
+ * ask once.
  */
 #include "redis/resolve.h"
 
@@ -19,7 +22,7 @@
 
 struct shared {
 	pthread_mutex_t lock;
-	struct list finished; /* of struct resolution */
+	struct list finished; /* of struct lookup */
 	unsigned n_users;     /* the resolver and each running thread */
 	bool closed;          /* the resolver is gone: wake nobody */
 	struct ev_loop *ev;
@@ -29,23 +32,35 @@ struct shared {
 struct resolver {
 	struct loop *loop;
 	struct shared *shared;
+	struct list running; /* of struct lookup */
 };
 
-struct resolution {
-	struct list_node node;
+/* One thread's work. */
+struct lookup {
+	struct list_node node; /* on the list of finished ones */
 	struct shared *shared;
-	resolved_fn *on_done; /* NULL: cancelled; touched by the loop's thread alone */
-	void *owner;
 	char *host;
 	uint16_t port;
 	int error; /* of getaddrinfo */
 	struct address_list list;
+
+	/* Touched by the loop's thread alone. */
+	struct resolver *resolver;
+	struct list_node running_node;
+	struct list waiting; /* of struct resolution */
 };
 
-static void resolution_free(struct resolution *r)
+struct resolution {
+	struct list_node node;
+	struct lookup *lookup;
+	resolved_fn *on_done;
+	void *owner;
+};
+
+static void lookup_free(struct lookup *l)
 {
-	free(r->host);
-	free(r);
+	free(l->host);
+	free(l);
 }
 
 static void shared_let_go(struct shared *s)
@@ -59,12 +74,12 @@ static void shared_let_go(struct shared *s)
 	if (!last)
 		return;
 	while ((node = list_pop(&s->finished)))
-		resolution_free(container_of(node, struct resolution, node));
+		lookup_free(container_of(node, struct lookup, node));
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
-static int lookup(const char *host, uint16_t port, int flags, struct address_list *ret_list)
+static int look_up(const char *host, uint16_t port, int flags, struct address_list *ret_list)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
 	struct addrinfo *found;
@@ -93,12 +108,12 @@ static int lookup(const char *host, uint16_t port, int flags, struct address_lis
 
 static void *thread_main(void *arg)
 {
-	struct resolution *r = arg;
-	struct shared *s = r->shared;
+	struct lookup *l = arg;
+	struct shared *s = l->shared;
 
-	r->error = lookup(r->host, r->port, 0, &r->list);
+	l->error = look_up(l->host, l->port, 0, &l->list);
 	pthread_mutex_lock(&s->lock);
-	list_append(&s->finished, &r->node);
+	list_append(&s->finished, &l->node);
 	if (!s->closed)
 		ev_async_send(s->ev, &s->wake);
 	pthread_mutex_unlock(&s->lock);
@@ -106,29 +121,49 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static struct resolution *next_finished(struct shared *s)
+static struct lookup *next_finished(struct shared *s)
 {
 	struct list_node *node;
 
 	pthread_mutex_lock(&s->lock);
 	node = list_pop(&s->finished);
 	pthread_mutex_unlock(&s->lock);
-	return node ? container_of(node, struct resolution, node) : NULL;
+	return node ? container_of(node, struct lookup, node) : NULL;
+}
+
+static void tell(const struct lookup *l, const struct resolution *r)
+{
+	if (l->error)
+		r->on_done(r->owner, NULL, gai_strerror(l->error));
+	else
+		r->on_done(r->owner, &l->list, NULL);
+}
+
+/* Whoever asks from now on asks anew; and who is told may cancel others that wait. */
+static void tell_all(struct lookup *l)
+{
+	struct list_node *node;
+
+	list_remove(&l->resolver->running, &l->running_node);
+	while ((node = list_pop(&l->waiting))) {
+		struct resolution *waiting = container_of(node, struct resolution, node);
+		struct resolution r = *waiting;
+
+		free(waiting);
+		tell(l, &r);
+	}
 }
 
 static void on_wake(struct ev_loop *ev, ev_async *w, int events)
 {
 	struct shared *s = w->data;
-	struct resolution *r;
+	struct lookup *l;
 
 	(void)ev;
 	(void)events;
-	while ((r = next_finished(s))) {
-		if (r->on_done && r->error)
-			r->on_done(r->owner, NULL, gai_strerror(r->error));
-		else if (r->on_done)
-			r->on_done(r->owner, &r->list, NULL);
-		resolution_free(r);
+	while ((l = next_finished(s))) {
+		tell_all(l);
+		lookup_free(l);
 	}
 }
 
@@ -146,7 +181,20 @@ struct resolver *resolver_new(struct loop *loop)
 	ev_async_start(s->ev, &s->wake);
 	r->loop = loop;
 	r->shared = s;
+	list_init(&r->running);
 	return r;
+}
+
+static void forget_waiting(struct resolver *r)
+{
+	struct list_node *running, *node;
+
+	while ((running = list_pop(&r->running))) {
+		struct lookup *l = container_of(running, struct lookup, running_node);
+
+		while ((node = list_pop(&l->waiting)))
+			free(container_of(node, struct resolution, node));
+	}
 }
 
 void resolver_free(struct resolver *r)
@@ -157,17 +205,18 @@ void resolver_free(struct resolver *r)
 	r->shared->closed = true;
 	pthread_mutex_unlock(&r->shared->lock);
 	ev_async_stop(loop_ev(r->loop), &r->shared->wake);
+	forget_waiting(r);
 	shared_let_go(r->shared);
 	free(r);
 }
 
 int resolve_numeric(const char *host, uint16_t port, struct address_list *ret_list)
 {
-	return lookup(host, port, AI_NUMERICHOST, ret_list) ? -EINVAL : 0;
+	return look_up(host, port, AI_NUMERICHOST, ret_list) ? -EINVAL : 0;
 }
 
 /* Signals are the loop's: the thread is started with all of them blocked. */
-static int start_thread(struct resolution *r)
+static int start_thread(struct lookup *l)
 {
 	pthread_attr_t detached;
 	pthread_t thread;
@@ -178,40 +227,66 @@ static int start_thread(struct resolution *r)
 	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&thread, &detached, thread_main, r);
+	error = pthread_create(&thread, &detached, thread_main, l);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&detached);
 	return error;
+}
+
+static struct lookup *find_running(const struct resolver *resolver, const char *host, uint16_t port)
+{
+	list_foreach(&resolver->running, node) {
+		struct lookup *l = container_of(node, struct lookup, running_node);
+
+		if (l->port == port && strcmp(l->host, host) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+static struct lookup *start_lookup(struct resolver *resolver, const char *host, uint16_t port)
+{
+	struct lookup *l = xcalloc(1, sizeof(*l));
+	struct shared *s = resolver->shared;
+
+	l->resolver = resolver;
+	l->shared = s;
+	l->host = xstrdup(host);
+	l->port = port;
+	list_init(&l->waiting);
+	list_append(&resolver->running, &l->running_node);
+	pthread_mutex_lock(&s->lock);
+	s->n_users++;
+	pthread_mutex_unlock(&s->lock);
+	if (start_thread(l)) {
+		/* No thread to be had: report it from the loop like any other failure. */
+		l->error = EAI_AGAIN;
+		pthread_mutex_lock(&s->lock);
+		list_append(&s->finished, &l->node);
+		s->n_users--;
+		pthread_mutex_unlock(&s->lock);
+		ev_async_send(s->ev, &s->wake);
+	}
+	return l;
 }
 
 struct resolution *resolve_start(struct resolver *resolver, const char *host, uint16_t port,
     resolved_fn *on_done, void *owner)
 {
 	struct resolution *r = xcalloc(1, sizeof(*r));
-	struct shared *s = resolver->shared;
+	struct lookup *running = find_running(resolver, host, port);
 
-	r->shared = s;
-	r->host = xstrdup(host);
-	r->port = port;
+	r->lookup = running ? running : start_lookup(resolver, host, port);
 	r->on_done = on_done;
 	r->owner = owner;
-	pthread_mutex_lock(&s->lock);
-	s->n_users++;
-	pthread_mutex_unlock(&s->lock);
-	if (start_thread(r)) {
-		/* No thread to be had: report it from the loop like any other failure. */
-		r->error = EAI_AGAIN;
-		pthread_mutex_lock(&s->lock);
-		list_append(&s->finished, &r->node);
-		s->n_users--;
-		pthread_mutex_unlock(&s->lock);
-		ev_async_send(s->ev, &s->wake);
-	}
+	list_append(&r->lookup->waiting, &r->node);
 	return r;
 }
 
 void resolve_cancel(struct resolution *r)
 {
-	if (r)
-		r->on_done = NULL;
+	if (!r)
+		return;
+	list_remove(&r->lookup->waiting, &r->node);
+	free(r);
 }

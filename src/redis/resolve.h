@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Host names to addresses without blocking the loop: getaddrinfo() has no non-blocking form and may
- * take half a minute when DNS is down, so each lookup runs in a thread of its own.
+ * take half a minute when DNS is down, so each lookup runs in a thread of its own. Who asks for
+ * what is being looked up already gets the same answer.
  */
 #ifndef SLUICED_REDIS_RESOLVE_H
 #define SLUICED_REDIS_RESOLVE_H

@@ -2,6 +2,7 @@
 /* Lookups in threads: each is answered once, or cancelled and never heard of again. */
 #include "redis/resolve.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -200,6 +201,33 @@ static void test_cancel_from_a_callback(void **state)
 }
 
 /* The threads outlive the resolver, and the loop. */
+static unsigned n_threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	assert_non_null(tasks);
+	for (struct dirent *d; (d = readdir(tasks));)
+		n += d->d_name[0] != '.';
+	closedir(tasks);
+	return n;
+}
+
+static void test_one_name_is_looked_up_once(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n_before = n_threads();
+
+	for (int i = 0; i < N_LOOKUPS / 2; i++)
+		start(f, &lookups[i], "localhost");
+	assert_in_range(n_threads(), 1, n_before + 1);
+	fixture_run(f, half_are_done);
+	for (int i = 0; i < N_LOOKUPS / 2; i++) {
+		assert_int_equal(lookups[i].n_done, 1);
+		assert_true(lookups[i].list.len > 0);
+	}
+}
+
 static void test_freed_while_they_run(void **state)
 {
 	(void)state;
@@ -225,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failure_of_a_cancelled_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_half_of_them_cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_from_a_callback, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_name_is_looked_up_once, setup, teardown),
 		cmocka_unit_test(test_freed_while_they_run),
 	};
 
