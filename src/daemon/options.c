@@ -22,7 +22,9 @@ static const char help[] =
     "  -h, --help             print this\n"
     "\n"
     "Exit status: 0 clean stop, 1 failure at run time, 2 usage, 78 configuration.\n"
-    "Signals: TERM and INT drain (a second one hurries), USR1 logs a summary of every consumer.\n";
+    "Signals: TERM and INT drain (a second one hurries), HUP reloads the file, USR1 logs a summary "
+    "of\n"
+    "every consumer.\n";
 
 enum { OPTION_INSTANCE = 256, OPTION_LOG_LEVEL, OPTION_TASK };
 
