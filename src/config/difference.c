@@ -3,6 +3,7 @@
  * only secrets, which it hides, are compared as they are. */
 #include "config/difference.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,19 +16,29 @@ static bool is_same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* NULL where it is not set; the caller frees it. */
+static char *shown(const struct option *o, const void *value)
+{
+	struct buf text = { 0 };
+
+	if (o->type->print(o, value, &text))
+		return buf_take_text(&text);
+	buf_done(&text);
+	return NULL;
+}
+
 static bool is_same_value(const struct option *o, const void *a, const void *b)
 {
-	struct buf shown_a = { 0 }, shown_b = { 0 };
+	char *shown_a, *shown_b;
 	bool same;
 
 	if (o->type == &type_secret)
 		return is_same_text(*(char *const *)a, *(char *const *)b);
-	same = o->type->print(o, a, &shown_a) == o->type->print(o, b, &shown_b);
-	buf_append_char(&shown_a, '\0');
-	buf_append_char(&shown_b, '\0');
-	same = same && slice_equal(buf_slice(&shown_a), buf_slice(&shown_b));
-	buf_done(&shown_a);
-	buf_done(&shown_b);
+	shown_a = shown(o, a);
+	shown_b = shown(o, b);
+	same = is_same_text(shown_a, shown_b);
+	free(shown_a);
+	free(shown_b);
 	return same;
 }
 
