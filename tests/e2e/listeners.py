@@ -57,6 +57,13 @@ class Listener:
     def resume(self):
         self.is_reading = True
 
+    def catch_up(self):
+        """Returns when all that was sent so far has been read."""
+        while self.is_reading and select.select([self.socket], [], [], 0)[0]:
+            time.sleep(0.001)
+        with self.lock:
+            pass
+
     def close(self):
         if self.is_closed:
             return
@@ -98,6 +105,8 @@ class JournalDaemon(Daemon):
         self.journal = journal
 
     def _read_log(self):
+        if self.process and self.process.poll() is not None:
+            self.journal.catch_up()
         records = list(self.journal.received)
         self.lines += [self._as_line(fields_of(data)) for _, data in records[self.read_to:]]
         self.read_to = len(records)

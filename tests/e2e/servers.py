@@ -261,8 +261,9 @@ class Daemon:
     def wait_for_event(self, event, seconds=15, count=1, **fields):
         """The count-th such line."""
         def seen():
+            ended = self.process and self.process.poll() is not None  # first: then the log is whole
             found = self.events(event, **fields)
-            if len(found) < count and self.process and self.process.poll() is not None:
+            if len(found) < count and ended:
                 raise AssertionError("%s: ended with status %s before event %s %s"
                                      % (self.name, self.process.returncode, event, fields))
             return found if len(found) >= count else None
