@@ -13,6 +13,7 @@ ifeq ($(origin TLS),undefined)
 TLS     := $(shell pkg-config --exists '$(OPENSSL)' && echo yes || echo no)
 endif
 PKGS    := yaml-0.1 hiredis libmicrohttpd $(if $(filter yes,$(TLS)),'$(OPENSSL)')
+CTL_PKGS := libcurl jansson ncursesw
 CC      ?= cc
 CLANG   ?= clang
 INSTALL ?= install
@@ -45,19 +46,20 @@ EV_LIBS   := $(or $(shell pkg-config --libs libev 2>/dev/null),-lev)
 # What the build needs comes first, so that the user's flags, which are never changed, win.
 all_cppflags = -D_GNU_SOURCE -DSLUICED_VERSION='"$(VERSION)"' -DSLUICED_HAVE_TLS=$(if $(filter yes,$(TLS)),1,0) \
                -Isrc -Itests -I$(BUILD)/gen $(FORTIFY) \
-               $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(EV_CFLAGS) $(CPPFLAGS)
+               $(shell pkg-config --cflags $(PKGS) $(CTL_PKGS) 2>/dev/null) $(EV_CFLAGS) $(CPPFLAGS)
 all_cflags   = -std=gnu11 $(OPT_$(FLAVOUR)) $(WARN) $(if $(filter-out analyze,$(if $(CI),$(FLAVOUR))),-Werror) -fstack-protector-strong \
                -fPIE -fno-strict-aliasing -pthread $(CFLAGS)
 all_ldflags  = -fPIE -pie -Wl,-z,relro,-z,now -pthread $(LD_$(FLAVOUR)) $(CFLAGS) $(LDFLAGS)
 all_ldlibs   = $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(EV_LIBS) $(LDLIBS)
 COMPILE     := $(CC) $(all_cppflags) $(all_cflags)
 LIBS        := $(all_ldlibs)
+CTL_LIBS    := $(shell pkg-config --libs $(CTL_PKGS) 2>/dev/null)
 link         = $(CC) $(all_ldflags) -o $@ $(filter %.o,$^) \
                -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 
 # Each folder of src/ becomes an archive; a test links only the folder under test and lower floors,
 # so that the linker checks the floors as well.
-FOLDERS := base core loop config redis handler control consumer daemon
+FOLDERS := base core loop config redis handler control consumer daemon ctl
 UNDER_base     := base
 UNDER_core     := core base
 UNDER_loop     := loop base
@@ -67,8 +69,9 @@ UNDER_handler  := handler core loop base
 UNDER_control  := control core loop base
 UNDER_consumer := consumer config redis handler control core loop base
 UNDER_daemon   := daemon $(UNDER_consumer)
+UNDER_ctl      := ctl $(UNDER_consumer)
 
-NOT_BUILT := src/daemon/main.c \
+NOT_BUILT := src/daemon/main.c src/ctl/main.c \
              $(if $(filter yes,$(TLS)),src/redis/tls_none.c,src/redis/tls.c src/redis/tls_context.c src/redis/tls_why.c)
 sources  = $(filter-out $(NOT_BUILT),$(wildcard src/$(1)/*.c))
 objects  = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
@@ -91,11 +94,15 @@ RUN       := PATH="$(CURDIR)/build/tools:$$PATH" $(PYTHON) tests/run --build $(B
 .PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/obj/tests/%.o $(BUILD)/gen/redis/%.lua.inc
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/sluiced	## the daemon, into build/release/
+all: $(BUILD)/sluiced $(BUILD)/sluicectl	## the daemon and sluicectl, into build/release/
 
 $(BUILD)/sluiced: $(BUILD)/obj/daemon/main.o $(call archives,daemon)
 	$(SAY) "  link    $@"
 	$(Q)$(link) $(LIBS)
+
+$(BUILD)/sluicectl: $(BUILD)/obj/ctl/main.o $(call archives,ctl)
+	$(SAY) "  link    $@"
+	$(Q)$(link) $(LIBS) $(CTL_LIBS)
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -110,7 +117,7 @@ $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags
 # Changes when the flags do, and everything is built anew.
 .PHONY: look-at-flags
 $(BUILD)/flags: look-at-flags
-	@pkg-config --exists --print-errors $(PKGS) || { echo "./bootstrap build installs it" >&2; exit 1; }
+	@pkg-config --exists --print-errors $(PKGS) $(CTL_PKGS) || { echo "./bootstrap build installs it" >&2; exit 1; }
 	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(COMPILE) $(all_ldflags))' >$@.$$$$; \
 	if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
@@ -123,7 +130,7 @@ $(foreach kind,unit component,
 $(BUILD)/tests/$(kind)/$(1)/%: $(BUILD)/obj/tests/$(kind)/$(1)/%.o $(call support,$(kind)/$(1)) $(call archives,$(1))
 	@mkdir -p $$(@D)
 	$(SAY) "  link    $$@"
-	$(Q)$$(link) $(LIBS) -lcmocka
+	$(Q)$$(link) $(LIBS) $(if $(filter ctl,$(1)),$(CTL_LIBS)) -lcmocka
 )
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
@@ -263,7 +270,7 @@ to        = $(DESTDIR)$(lastword $(subst :, ,$(1)))
 relocated = sed -e 's|/usr/bin/|$(bindir)/|g' -e 's|/etc/sluiced|$(sysconfdir)/sluiced|g' -e 's|/usr/share/sluiced|$(pkgdatadir)|g'
 
 install: all	## PREFIX=/usr/local, DESTDIR, bindir, mandir, sysconfdir, unitdir, ...
-	$(INSTALL) -D -m 755 $(BUILD)/sluiced $(DESTDIR)$(bindir)/sluiced
+	$(Q)$(foreach program,sluiced sluicectl,$(INSTALL) -D -m 755 $(BUILD)/$(program) $(DESTDIR)$(bindir)/$(program) &&) true
 	$(Q)$(foreach file,$(AS_IT_IS) $(IN_PLACE),$(INSTALL) -D -m 644 $(call from,$(file)) $(call to,$(file)) &&) true
 	$(Q)$(foreach file,$(IN_PLACE),$(relocated) $(call from,$(file)) >$(call to,$(file)) &&) true
 	test -d $(ETC) || $(INSTALL) -d -m 750 $(ETC)
@@ -271,7 +278,7 @@ install: all	## PREFIX=/usr/local, DESTDIR, bindir, mandir, sysconfdir, unitdir,
 	$(Q)test -n "$(DESTDIR)" || scripts/installed $(call to,sysusers:$(sysusersdir)/sluiced.conf) $(ETC)
 
 uninstall:	## removes what install put there, but for the configuration
-	rm -f $(DESTDIR)$(bindir)/sluiced $(foreach file,$(AS_IT_IS) $(IN_PLACE),$(call to,$(file)))
+	rm -f $(DESTDIR)$(bindir)/sluiced $(DESTDIR)$(bindir)/sluicectl $(foreach file,$(AS_IT_IS) $(IN_PLACE),$(call to,$(file)))
 	rm -rf $(DESTDIR)$(pkgdatadir)
 
 deb:	## build/deb/*.deb, for the Debian that this runs on

@@ -250,8 +250,13 @@ void json_key(struct json *j, const char *key)
 
 void json_text(struct json *j, const char *value)
 {
+	json_slice(j, slice_of(value));
+}
+
+void json_slice(struct json *j, struct slice value)
+{
 	before_value(j);
-	json_append_lossy(j->to, slice_of(value));
+	json_append_lossy(j->to, value);
 }
 
 void json_u64(struct json *j, uint64_t value)
@@ -270,4 +275,37 @@ void json_null(struct json *j)
 {
 	before_value(j);
 	buf_append_text(j->to, "null");
+}
+
+void json_pair_text(struct json *j, const char *key, const char *value)
+{
+	json_key(j, key);
+	if (value)
+		json_text(j, value);
+	else
+		json_null(j);
+}
+
+void json_pair_slice(struct json *j, const char *key, struct slice value)
+{
+	json_key(j, key);
+	json_slice(j, value);
+}
+
+void json_pair_u64(struct json *j, const char *key, uint64_t value)
+{
+	json_key(j, key);
+	json_u64(j, value);
+}
+
+void json_pair_bool(struct json *j, const char *key, bool value)
+{
+	json_key(j, key);
+	json_bool(j, value);
+}
+
+void json_pair_null(struct json *j, const char *key)
+{
+	json_key(j, key);
+	json_null(j);
 }

@@ -39,8 +39,16 @@ void json_array_begin(struct json *j);
 void json_array_end(struct json *j);
 void json_key(struct json *j, const char *key);
 void json_text(struct json *j, const char *value);
+void json_slice(struct json *j, struct slice value); /* ill-formed bytes become U+FFFD */
 void json_u64(struct json *j, uint64_t value);
 void json_bool(struct json *j, bool value);
 void json_null(struct json *j);
+
+/* A key and its value. */
+void json_pair_text(struct json *j, const char *key, const char *value); /* NULL: null */
+void json_pair_slice(struct json *j, const char *key, struct slice value);
+void json_pair_u64(struct json *j, const char *key, uint64_t value);
+void json_pair_bool(struct json *j, const char *key, bool value);
+void json_pair_null(struct json *j, const char *key);
 
 #endif

@@ -367,10 +367,12 @@ static void loading_done(struct loading *l)
 	free(l->load.directory);
 }
 
-int config_load_text(const char *path, struct slice text, const char *instance, struct diag *diag,
+int config_load_text(const struct config_source *from, struct slice text, struct diag *diag,
     struct config **ret_config)
 {
-	struct loading l = { .load = { .diag = diag, .directory = directory_of(path) } };
+	struct loading l = {
+		.load = { .diag = diag, .directory = directory_of(from->path), .use = from->use },
+	};
 	size_t n_errors = diag->n_errors;
 	struct yamltree tree;
 	int err;
@@ -378,7 +380,7 @@ int config_load_text(const char *path, struct slice text, const char *instance, 
 	l.config = config_keep(xcalloc(1, sizeof(*l.config)));
 	err = yamltree_parse(text, diag, &tree);
 	if (tree.root)
-		read_root(&l, tree.root, instance);
+		read_root(&l, tree.root, from->instance);
 	loading_done(&l);
 	yamltree_done(&tree);
 	diag_sort(diag);
@@ -411,16 +413,15 @@ static int read_file(const char *path, struct buf *to)
 	return err;
 }
 
-int config_load(const char *path, const char *instance, struct diag *diag,
-    struct config **ret_config)
+int config_load(const struct config_source *from, struct diag *diag, struct config **ret_config)
 {
 	struct buf text = { 0 };
-	int err = read_file(path, &text);
+	int err = read_file(from->path, &text);
 
 	if (err)
 		diag_error(diag, nowhere, "cannot be read: %s", strerror(-err));
 	else
-		err = config_load_text(path, buf_slice(&text), instance, diag, ret_config);
+		err = config_load_text(from, buf_slice(&text), diag, ret_config);
 	if (buf_len(&text))
 		explicit_bzero(buf_data(&text), buf_len(&text));
 	buf_done(&text);

@@ -19,17 +19,26 @@ struct config {
 	unsigned n_users;
 };
 
+/* What a file is loaded for. Who does not run the handlers may be on another machine than they: a
+ * program that is missing is a warning then, and handler.program is NULL. */
+enum config_use { CONFIG_TO_RUN, CONFIG_TO_LOOK_AT };
+
+struct config_source {
+	const char *path;     /* names the file in messages and tells where relative paths start */
+	const char *instance; /* instead of daemon.instance; NULL: as the file says */
+	enum config_use use;
+};
+
 /*
  * Loads and checks a file. Everything wrong with it is added to diag; 0 with warnings at most, or
- * -EINVAL when there was an error, or -errno when the file could not be read (also in diag).
- * `instance` overrides daemon.instance when not NULL. The caller owns the result.
+ * -EINVAL when there was an error, or -errno when the file could not be read (also in diag). The
+ * caller owns the result.
  */
-int config_load(const char *path, const char *instance, struct diag *diag,
+int config_load(const struct config_source *from, struct diag *diag,
     struct config **ret_config) MUST_CHECK;
 
-/* The same for a text that is already in memory, `path` names it in
- * messages and tells where relative paths start. */
-int config_load_text(const char *path, struct slice text, const char *instance, struct diag *diag,
+/* The same for a text that is already in memory. */
+int config_load_text(const struct config_source *from, struct slice text, struct diag *diag,
     struct config **ret_config) MUST_CHECK;
 
 /* A configuration is kept by whoever uses what it points to; the last config_free() frees it. */

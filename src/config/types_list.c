@@ -140,13 +140,13 @@ static void find_program(const struct value *v, struct handler_settings *h)
 	if (!strchr(name, '/')) {
 		h->program = search_path(name);
 		if (!h->program)
-			value_expected(v, written, "a program that is found in PATH");
+			value_missing_here(v, written, "a program that is found in PATH");
 		return;
 	}
 	if (is_executable(name))
 		h->program = xstrdup(name);
 	else
-		value_expected(v, written, "a file that can be executed");
+		value_missing_here(v, written, "a file that can be executed");
 }
 
 static void done_command(void *value)

@@ -48,6 +48,21 @@ void value_expected(const struct value *v, const struct ynode *node, const char 
 	buf_done(&found);
 }
 
+void value_missing_here(const struct value *v, const struct ynode *node, const char *expected)
+{
+	struct buf found = { 0 };
+
+	if (v->load->use == CONFIG_TO_RUN) {
+		value_expected(v, node, expected);
+		return;
+	}
+	append_found(&found, node);
+	if (!v->quiet)
+		diag_warning(v->load->diag, node->at, "%s: expected %s, got %.*s", v->path, expected,
+		    (int)buf_len(&found), buf_data(&found));
+	buf_done(&found);
+}
+
 const char *value_text(const struct value *v, const struct ynode *node, const char *expected)
 {
 	if (node->kind == YNODE_SCALAR && *node->text)

@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "base/diag.h"
 #include "base/json.h"
+#include "config/config.h"
 #include "config/ynode.h"
 #include "core/settings.h"
 
@@ -26,6 +27,7 @@ struct load {
 	char *directory;      /* absolute: where relative paths start */
 	const char *instance; /* for %i */
 	const char *consumer; /* for %n */
+	enum config_use use;
 	size_t n_items;
 };
 
@@ -43,6 +45,9 @@ void value_error(const struct value *v, struct diag_place at, const char *format
 
 /* "expected X, got Y", Y being the value at `node`. */
 void value_expected(const struct value *v, const struct ynode *node, const char *expected);
+
+/* The same for what only the machine that runs the handlers must have: a warning elsewhere. */
+void value_missing_here(const struct value *v, const struct ynode *node, const char *expected);
 
 /* The text of a scalar that is not empty; NULL after saying that `expected` was. */
 const char *value_text(const struct value *v, const struct ynode *node, const char *expected);

@@ -80,6 +80,7 @@ static void hold_signals(void)
 
 static int with_config(const struct options *o)
 {
+	struct config_source from = { .path = o->config_path, .instance = o->instance };
 	struct config *config;
 	struct diag diag;
 	int status = EXIT_CLEAN;
@@ -87,7 +88,7 @@ static int with_config(const struct options *o)
 	if (o->task == TASK_RUN)
 		hold_signals();
 	diag_init(&diag, o->config_path);
-	if (config_load(o->config_path, o->instance, &diag, &config)) {
+	if (config_load(&from, &diag, &config)) {
 		diag_print(&diag, stderr);
 		diag_done(&diag);
 		return EXIT_CONFIGURATION;

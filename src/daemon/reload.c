@@ -13,9 +13,10 @@
 int reload_prepare(const char *path, const struct config *running, struct diag *diag,
     struct config **ret_config)
 {
+	struct config_source from = { .path = path, .instance = running->daemon.instance };
 	struct config *config;
 	const char *key;
-	int r = config_load(path, running->daemon.instance, diag, &config);
+	int r = config_load(&from, diag, &config);
 
 	if (r)
 		return r;

@@ -336,6 +336,11 @@ bool home_has_tried(const struct home *h)
 	return h->at ? server_has_tried(h->at->server) : nodes_have_tried(&h->keyspace->nodes);
 }
 
+const char *home_last_fault(const struct home *h)
+{
+	return h->at ? server_last_fault(h->at->server) : nodes_last_fault(&h->keyspace->nodes);
+}
+
 const struct endpoint *home_endpoint(const struct home *h)
 {
 	return h->at && endpoint_is_set(&h->at->at) ? &h->at->at : NULL;

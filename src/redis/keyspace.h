@@ -59,6 +59,10 @@ bool home_is_up(const struct home *h);
 /* Whether its connection has been up, or has failed, at least once. */
 bool home_has_tried(const struct home *h);
 
+/* Why its connection went down, or failed to come up, last; while its place is not known, that of
+ * any node. Empty when none did. */
+const char *home_last_fault(const struct home *h);
+
 /* Where a reader of the key has to connect to; NULL: as configured. Valid until the next on_up. */
 const struct endpoint *home_endpoint(const struct home *h);
 

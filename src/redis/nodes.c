@@ -118,6 +118,17 @@ bool nodes_have_tried(const struct nodes *nodes)
 	return true;
 }
 
+const char *nodes_last_fault(const struct nodes *n)
+{
+	list_foreach(&n->list, node) {
+		const char *fault = server_last_fault(container_of(node, struct node, node)->server);
+
+		if (*fault)
+			return fault;
+	}
+	return "";
+}
+
 void nodes_close(struct nodes *nodes)
 {
 	list_foreach(&nodes->list, node) {

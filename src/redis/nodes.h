@@ -56,6 +56,9 @@ void nodes_close_unused(struct nodes *n);
 /* Whether each that is open has been up, or has failed, at least once. */
 bool nodes_have_tried(const struct nodes *n);
 
+/* Of the first node that has one; empty: none has. See conn_last_fault(). */
+const char *nodes_last_fault(const struct nodes *n);
+
 /* Answers what is pending with NULL and connects no more. */
 void nodes_close(struct nodes *n);
 

@@ -269,6 +269,11 @@ uint64_t server_n_losses(const struct server *s)
 	return conn_n_losses(s->conn);
 }
 
+const char *server_last_fault(const struct server *s)
+{
+	return conn_last_fault(s->conn);
+}
+
 size_t server_n_pending(const struct server *s)
 {
 	return conn_n_pending(s->conn);

@@ -75,6 +75,9 @@ void server_abandon(struct server *s, const void *owner);
 /* Where to connect to; see conn_go_to(). */
 void server_go_to(struct server *s, const struct endpoint *to);
 
+/* See conn_last_fault(). */
+const char *server_last_fault(const struct server *s);
+
 /* Commands without a reply, and how often the connection was lost. */
 size_t server_n_pending(const struct server *s);
 uint64_t server_n_losses(const struct server *s);

@@ -24,11 +24,12 @@ static char *print(const struct config *c)
 
 static int load(struct slice text, struct config **ret_config)
 {
+	struct config_source from = { .path = "/fuzz.yaml" };
 	struct diag diag;
 	int err;
 
 	diag_init(&diag, "fuzz.yaml");
-	err = config_load_text("/fuzz.yaml", text, NULL, &diag, ret_config);
+	err = config_load_text(&from, text, &diag, ret_config);
 	if ((err != 0) != (diag.n_errors > 0))
 		abort();
 	for (size_t i = 0; i < diag.n_messages; i++)

@@ -26,12 +26,13 @@ static inline char *messages_of(const struct diag *diag)
 static inline struct config *load_bytes(struct slice text, const char *instance,
     char **ret_messages)
 {
+	struct config_source from = { .path = "/etc/f.yaml", .instance = instance };
 	struct config *config = NULL;
 	struct diag diag;
 	int err;
 
 	diag_init(&diag, "f.yaml");
-	err = config_load_text("/etc/f.yaml", text, instance, &diag, &config);
+	err = config_load_text(&from, text, &diag, &config);
 	if (err)
 		config = NULL;
 	*ret_messages = messages_of(&diag);

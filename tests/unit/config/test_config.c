@@ -57,11 +57,12 @@ static void test_runtime_dir(void **state)
 
 static int load_file(const char *path, char **ret_messages, struct config **ret_config)
 {
+	struct config_source from = { .path = path };
 	struct diag diag;
 	int err;
 
 	diag_init(&diag, path);
-	err = config_load(path, NULL, &diag, ret_config);
+	err = config_load(&from, &diag, ret_config);
 	*ret_messages = messages_of(&diag);
 	diag_done(&diag);
 	return err;

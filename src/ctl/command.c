@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "ctl/command.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "ctl/info.h"
+
+const struct command commands[] = {
+	{ "info", "NAME", "length, lag, pending entries, consumers", .options = OPTIONS_OF_REDIS,
+	    .n_words_min = 1, .n_words_max = 1, .run = info_run },
+};
+const size_t n_commands = ARRAY_LEN(commands);
+
+/* ---- finding one */
+
+static bool is_named(const struct command *c, char *const *words, size_t n_words,
+    size_t *ret_n_taken)
+{
+	const char *second = strchr(c->name, ' ');
+	size_t len = second ? (size_t)(second - c->name) : strlen(c->name);
+
+	if (strlen(words[0]) != len || memcmp(words[0], c->name, len) != 0)
+		return false;
+	if (second && (n_words < 2 || strcmp(words[1], second + 1) != 0))
+		return false;
+	*ret_n_taken = second ? 2 : 1;
+	return true;
+}
+
+const struct command *command_find(char *const *words, size_t n_words, size_t *ret_n_taken)
+{
+	const struct command *found = NULL;
+
+	/* "consumers rm" is not "consumers" with the name rm: the longer one wins. */
+	*ret_n_taken = 0;
+	for (size_t i = 0; i < n_commands; i++) {
+		size_t n_taken;
+
+		if (is_named(&commands[i], words, n_words, &n_taken) && n_taken > *ret_n_taken) {
+			found = &commands[i];
+			*ret_n_taken = n_taken;
+		}
+	}
+	return found;
+}
+
+/* ---- help */
+
+static void print_option(const struct option_row *o, FILE *to)
+{
+	char left[40];
+
+	snprintf(left, sizeof(left), "%c%c%s--%s%s%s", o->letter ? '-' : ' ',
+	    o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->word,
+	    *o->placeholder ? " " : "", o->placeholder);
+	fprintf(to, "  %-26s %s\n", left, o->help);
+}
+
+static void print_options(uint64_t set, FILE *to)
+{
+	for (int o = 0; o < CTL_OPTION_COUNT; o++) {
+		if (set & (uint64_t)1 << o)
+			print_option(&ctl_options[o], to);
+	}
+}
+
+void command_print_all(FILE *to)
+{
+	fputs("usage: sluicectl [-c FILE | --instance NAME | --socket PATH | --url URL] [--json] "
+	      "COMMAND\n\n",
+	    to);
+	for (size_t i = 0; i < n_commands; i++) {
+		char left[80];
+
+		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].words);
+		fprintf(to, "  %-34s %s\n", left, commands[i].help);
+	}
+	fputs("\nNAME is a consumer of the configuration; --stream S --group G can stand instead "
+	      "of it.\n"
+	      "'sluicectl COMMAND --help' tells more; sluicectl(1) has an example of each.\n\n",
+	    to);
+	print_options(OPTIONS_OF_ALL, to);
+	fputs("\nExit status: 0, 1 failure, 2 usage, 3 what was asked for is not there.\n", to);
+}
+
+void command_print_help(const struct command *c, FILE *to)
+{
+	fprintf(to, "usage: sluicectl [OPTION...] %s %s\n\n%c%s.\n\n", c->name, c->words,
+	    c->help[0] - ('a' <= c->help[0] && c->help[0] <= 'z' ? 'a' - 'A' : 0), c->help + 1);
+	print_options(c->options | OPTIONS_OF_ALL, to);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "ctl/ctl.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/log.h"
+
+static const char default_path[] = "/etc/sluiced/sluiced.yaml";
+
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout); /* what was found before comes before */
+	fputs("sluicectl: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/* ---- the configuration */
+
+/* sluiced@NAME.service reads /etc/sluiced/NAME.yaml. */
+static char *path_of_instance(const char *instance)
+{
+	char *path = instance ? xasprintf("/etc/sluiced/%s.yaml", instance) : NULL;
+
+	if (path && access(path, F_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+const char *ctl_config_path(struct ctl *c)
+{
+	const char *given = args_text(&c->args, OPTION_CONFIG);
+
+	if (given)
+		return given;
+	if (!c->path)
+		c->path = path_of_instance(args_text(&c->args, OPTION_INSTANCE));
+	return c->path ? c->path : default_path;
+}
+
+/* password_credential is for the service; root may read the same file where systemd has put it. */
+static void find_credentials(const struct ctl *c)
+{
+	const char *instance = args_text(&c->args, OPTION_INSTANCE);
+	char *directory;
+
+	if (getenv("CREDENTIALS_DIRECTORY"))
+		return;
+	directory = instance ? xasprintf("/run/credentials/sluiced@%s.service", instance)
+	                     : xstrdup("/run/credentials/sluiced.service");
+	if (access(directory, X_OK) == 0)
+		setenv("CREDENTIALS_DIRECTORY", directory, 1);
+	free(directory);
+}
+
+static void print_errors(const struct diag *diag)
+{
+	for (size_t i = 0; i < diag->n_messages; i++) {
+		char *text = diag_format(diag, &diag->messages[i]);
+
+		if (!diag->messages[i].warning)
+			complain("%s", text);
+		free(text);
+	}
+}
+
+const struct config *ctl_config(struct ctl *c)
+{
+	struct config_source from = {
+		.path = ctl_config_path(c),
+		.instance = args_text(&c->args, OPTION_INSTANCE),
+		.use = CONFIG_TO_LOOK_AT,
+	};
+	struct diag diag;
+
+	if (c->config)
+		return c->config;
+	find_credentials(c);
+	diag_init(&diag, from.path);
+	if (config_load(&from, &diag, &c->config)) {
+		print_errors(&diag);
+		c->config = NULL;
+	}
+	diag_done(&diag);
+	return c->config;
+}
+
+/* ---- Redis */
+
+/* A minimal configuration gives every setting of the connection its default. */
+static int load_url(struct ctl *c, const char *url)
+{
+	struct config_source from = { .path = "--url", .use = CONFIG_TO_LOOK_AT };
+	struct buf text = { 0 };
+	struct diag diag;
+	int r;
+
+	buf_append_text(&text, "redis: { url: ");
+	json_append_lossy(&text, slice_of(url));
+	buf_append_text(&text, " }\nconsumers: { none: { stream: s, group: g, handler: { command: "
+	                       "[/bin/true] } } }\n");
+	diag_init(&diag, from.path);
+	r = config_load_text(&from, buf_slice(&text), &diag, &c->by_url);
+	if (r)
+		print_errors(&diag);
+	diag_done(&diag);
+	buf_done(&text);
+	return r;
+}
+
+const struct redis_settings *ctl_redis(struct ctl *c)
+{
+	const char *url = args_text(&c->args, OPTION_URL);
+
+	if (!url)
+		return ctl_config(c) ? &c->config->redis : NULL;
+	if (!c->by_url && load_url(c, url))
+		return NULL;
+	return &c->by_url->redis;
+}
+
+/* The connections log as the daemon's do; what concerns the user is told by who waits for them. */
+static void keep_log_quiet(void)
+{
+	log_setup(&(struct log_settings){
+	    .level = LEVEL_ERROR,
+	    .format = LOG_FORMAT_TEXT,
+	    .instance = "sluicectl",
+	    .fd = open("/dev/null", O_WRONLY | O_CLOEXEC),
+	});
+}
+
+struct link *ctl_link(struct ctl *c)
+{
+	const struct redis_settings *settings;
+
+	if (c->link)
+		return c->link;
+	settings = ctl_redis(c);
+	if (!settings)
+		return NULL;
+	keep_log_quiet();
+	c->link = link_new(settings);
+	return c->link;
+}
+
+void ctl_done(struct ctl *c)
+{
+	link_free(c->link);
+	config_free(c->by_url);
+	config_free(c->config);
+	free(c->path);
+}

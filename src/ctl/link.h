@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Redis for a program that does one thing after the other: a command is sent, its answer waited
+ * for. Beneath it are the daemon's own connections, so that whatever the daemon can reach (TLS,
+ * Sentinels, a Cluster) is reached from here as well.
+ */
+#ifndef SLUICED_CTL_LINK_H
+#define SLUICED_CTL_LINK_H
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "core/settings.h"
+#include "redis/command.h"
+#include "redis/keyspace.h"
+#include "redis/reply.h"
+
+struct link;
+
+/* settings are borrowed for the life of the link. */
+struct link *link_new(const struct redis_settings *settings) MUST_CHECK;
+void link_free(struct link *l);
+
+struct loop *link_loop(struct link *l);
+
+/* Lets time pass, for at most ms; less after an interrupt (ctl/interrupt.h). */
+void link_pause(struct link *l, uint64_t ms);
+
+/* A key, and the server that has it. */
+struct place {
+	struct link *link;
+	struct home home;
+	struct buf command;  /* the next one */
+	size_t n_unanswered; /* of those that were sent */
+};
+
+/* Connects: 0, or -errno after saying on standard error why not. key is borrowed. A place that is
+ * open does not move in memory. */
+int place_open(struct link *l, const char *key, struct place *ret_place) MUST_CHECK;
+/* Allowed for a zeroed one, and for one that could not be opened. */
+void place_close(struct place *p);
+
+/* Begins a command of n_args arguments (redis/command.h). */
+struct buf *place_command(struct place *p, size_t n_args);
+
+/* A whole command of texts, to be sent by ask(). The list ends with NULL. */
+void place_words(struct place *p, const char *first, ...) __attribute__((sentinel));
+
+/* Begins a call of a Lua script by its text: the keys and arguments follow. */
+struct buf *place_eval(struct place *p, const char *text, size_t n_keys, size_t n_args);
+
+/*
+ * Sends the command and waits for the answer, which holds until the next ask() of the link. It
+ * follows the key where that has moved. An error reply is an answer. NULL, after saying so on
+ * standard error: none came, and what was asked for may have been done or not.
+ */
+const struct reply *ask(struct place *p) MUST_CHECK;
+
+/* The same, for who has no use for an error: it is told on standard error, and NULL returned. */
+const struct reply *ask_well(struct place *p) MUST_CHECK;
+
+/* Tells an error reply on standard error, with the right that is missing if it is one. */
+void place_complain(const struct place *p, const struct reply *error);
+
+/* Sends the command and does not wait: on_answer gets the answer, or NULL, during a later
+ * place_wait() of the place. */
+typedef void answer_fn(void *owner, const struct reply *answer);
+void place_send(struct place *p, answer_fn *on_answer, void *owner);
+
+/* Waits until at most so many are unanswered: 0, or -ENOTCONN when the connection was lost. */
+int place_wait(struct place *p, size_t n_unanswered) MUST_CHECK;
+
+#endif
