@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ctl/output.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "ctl/ctl.h"
 
 enum { COLUMNS_MAX = 12 };
 
@@ -124,20 +127,22 @@ static void add_cell(struct table *t, size_t at, enum style style)
 		column->width = width;
 }
 
-void table_text(struct table *t, struct slice text)
+void table_slice(struct table *t, enum style style, struct slice text)
 {
 	size_t at = buf_len(&t->text);
 
 	text_append_printable(&t->text, text);
-	add_cell(t, at, STYLE_PLAIN);
+	add_cell(t, at, style);
+}
+
+void table_text(struct table *t, struct slice text)
+{
+	table_slice(t, STYLE_PLAIN, text);
 }
 
 void table_styled(struct table *t, enum style style, const char *text)
 {
-	size_t at = buf_len(&t->text);
-
-	text_append_printable(&t->text, slice_of(text));
-	add_cell(t, at, style);
+	table_slice(t, style, slice_of(text));
 }
 
 void table_format(struct table *t, const char *format, ...)
@@ -244,7 +249,23 @@ void print_json(struct buf *document)
 	buf_clear(document);
 }
 
+bool output_is_closed(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	return poll(&out, 1, 0) == 1 && out.revents & POLLERR;
+}
+
 bool output_flush(void)
 {
-	return fflush(stdout) == 0 && !ferror(stdout);
+	static bool is_told;
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	/* An earlier write may be the one that failed. */
+	if (!is_told && !output_is_closed())
+		complain("standard output: %s", errno ? strerror(errno) : "a write failed");
+	is_told = true;
+	return false;
 }

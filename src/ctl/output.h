@@ -30,6 +30,7 @@ void table_free(struct table *t);
 /* The cells of a row come in order, each copied; text of any bytes is shown on one line. */
 void table_text(struct table *t, struct slice text);
 void table_styled(struct table *t, enum style style, const char *text);
+void table_slice(struct table *t, enum style style, struct slice text);
 void table_format(struct table *t, const char *format, ...) PRINTF_LIKE(2, 3);
 void table_u64(struct table *t, uint64_t n);
 void table_none(struct table *t); /* "-" */
@@ -44,7 +45,11 @@ void table_duration(struct table *t, uint64_t ms);
 /* Prints a JSON document (base/json.h), a newline behind it, and empties the buffer. */
 void print_json(struct buf *document);
 
-/* False when standard output could not take everything (a full disk, a closed pipe). */
+/* False when standard output could not take everything: a full disk, which is told on standard
+ * error, or a reader that has left, which is not. */
 bool output_flush(void);
+
+/* Whether the reader of standard output has left, which nothing tells who has nothing to write. */
+bool output_is_closed(void);
 
 #endif
