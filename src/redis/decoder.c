@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hiredis parses RESP; the objects it is given to build are struct reply, laid out in an arena: the
- * items of an array stand side by side and are filled in place, so an entry costs no allocation.
+ * Entries of a stream are decoded in place (redis/entryscan.c), everything else by hiredis. The
+ * objects it is given to build are struct reply, laid out in an arena: the items of an array stand
+ * side by side and are filled in place, so an entry costs no allocation.
  *
  * The callbacks' signatures differ between hiredis 0.14 and 1.x, and 1.x adds RESP3 types; we never
  * ask for RESP3, so a value of such a type means a server that does not speak our protocol.
@@ -15,17 +16,26 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
+#include "redis/entryscan.h"
 
-/* A reply with more items than this is taken for damage: read.count and the number of fields of an
- * entry stay far below. */
 enum {
-	ITEMS_MAX = 1 << 22,
 	DEPTH_MAX = 7, /* what hiredis 0.14 takes; 1.x takes any */
+	KEPT_BYTES_MAX = 16 * 1024, /* for each of many connections */
 };
 
+/*
+ * Bytes are in one of two places: in `in`, where the entries of a stream are decoded, or with
+ * hiredis, which gets everything else.
+ */
 struct decoder {
 	redisReader *reader;
+	bool is_hiredis_at_work; /* a reply has come to it in part, or is for it alone */
 	struct arena arena;
+	struct buf in;
+	size_t n_done;     /* bytes of `in` in which the reply lies that was given out last */
+	size_t n_expected; /* the next one will be about as long as the last */
+	struct entryscan scan;
 };
 
 static struct reply *place(const redisReadTask *task, enum reply_type type)
@@ -85,7 +95,7 @@ static void *make_array(const redisReadTask *task, item_count n)
 	struct decoder *d = task->privdata;
 	struct reply *r;
 
-	if (task->type != REDIS_REPLY_ARRAY || n > ITEMS_MAX || is_too_deep(task))
+	if (task->type != REDIS_REPLY_ARRAY || n > REPLY_ITEMS_MAX || is_too_deep(task))
 		return NULL;
 	r = place(task, REPLY_ARRAY);
 	r->array.len = (size_t)n;
@@ -165,25 +175,90 @@ void decoder_free(struct decoder *d)
 		return;
 	redisReaderFree(d->reader);
 	arena_reset(&d->arena);
+	buf_done(&d->in);
 	free(d);
 }
 
-int decoder_feed(struct decoder *d, const char *data, size_t len)
+/* ---- what hiredis holds; it looks the same in 0.14 and 1.x */
+
+static struct slice with_hiredis(const struct decoder *d)
 {
-	return redisReaderFeed(d->reader, data, len) == REDIS_OK ? 0 : -EPROTO;
+	const redisReader *r = d->reader;
+
+	return (struct slice){ r->buf + r->pos, r->len - r->pos };
 }
 
-int decoder_next(struct decoder *d, const struct reply **ret_reply)
+/* Between two replies. */
+static void take_back(struct decoder *d)
+{
+	struct slice bytes = with_hiredis(d);
+
+	buf_append(&d->in, bytes.data, bytes.len);
+	d->reader->pos = d->reader->len;
+}
+
+static int give_to_hiredis(struct decoder *d)
+{
+	int r = redisReaderFeed(d->reader, buf_data(&d->in), buf_len(&d->in));
+
+	buf_clear(&d->in);
+	return r == REDIS_OK ? 0 : -EPROTO;
+}
+
+/* ---- public */
+
+int decoder_feed(struct decoder *d, const char *data, size_t len)
+{
+	if (d->is_hiredis_at_work || with_hiredis(d).len)
+		return redisReaderFeed(d->reader, data, len) == REDIS_OK ? 0 : -EPROTO;
+	if (!buf_len(&d->in) && len < d->n_expected)
+		buf_reserve(&d->in, d->n_expected);
+	buf_append(&d->in, data, len);
+	return 0;
+}
+
+static int next_of_hiredis(struct decoder *d, const struct reply **ret_reply)
 {
 	void *object = NULL;
 
 	if (redisReaderGetReply(d->reader, &object) != REDIS_OK)
 		return -EPROTO;
+	d->is_hiredis_at_work = !object;
 	*ret_reply = object;
 	return 0;
+}
+
+int decoder_next(struct decoder *d, const struct reply **ret_reply)
+{
+	struct slice bytes = with_hiredis(d);
+
+	if (d->is_hiredis_at_work)
+		return next_of_hiredis(d, ret_reply);
+	if (bytes.len && !entryscan_fits(bytes))
+		return next_of_hiredis(d, ret_reply);
+	take_back(d);
+	*ret_reply = NULL;
+	if (!buf_len(&d->in))
+		return 0;
+	switch (entryscan_go_on(&d->scan, buf_slice(&d->in), &d->arena, ret_reply)) {
+	case SCAN_WHOLE:
+		d->n_done = d->n_expected = d->scan.used;
+		d->scan = (struct entryscan){ 0 };
+		return 0;
+	case SCAN_PARTIAL:
+		return 0;
+	case SCAN_OTHER:
+		break;
+	}
+	d->scan = (struct entryscan){ 0 };
+	return give_to_hiredis(d) ? -EPROTO : next_of_hiredis(d, ret_reply);
 }
 
 void decoder_release(struct decoder *d)
 {
 	arena_reset(&d->arena);
+	buf_consume(&d->in, d->n_done);
+	d->n_done = 0;
+	if (!buf_len(&d->in) && d->in.cap > KEPT_BYTES_MAX)
+		buf_done(&d->in);
 }

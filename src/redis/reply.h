@@ -24,6 +24,10 @@ enum reply_type {
 	REPLY_ARRAY,
 };
 
+/* A reply with more items than this is taken for damage: read.count and the number of fields of an
+ * entry stay far below. */
+enum { REPLY_ITEMS_MAX = 1 << 22 };
+
 struct reply {
 	enum reply_type type;
 	union {

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bytes from a server, as one piece and in pieces: both ways must give the same replies, every byte
- * of which can be read. The first byte of the input is the size of the pieces.
+ * of which can be read. And the entries of a stream, which are decoded in place, must be what
+ * hiredis makes of them, which gets them when they are the item of an array. The first byte of the
+ * input is the size of the pieces.
  */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "redis/decoder.h"
+#include "redis/entryscan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -76,6 +79,35 @@ static int claims_too_much(const char *bytes, size_t len)
 	return 0;
 }
 
+/* False when there is none, or none that is whole. */
+static int read_first(const char *bytes, size_t len, int is_wrapped, struct buf *said)
+{
+	struct arena_cache cache = { 0 };
+	struct decoder *d = decoder_new(&cache);
+	const struct reply *r = NULL;
+	int is_there = (!is_wrapped || decoder_feed(d, "*1\r\n", 4) == 0) &&
+	               decoder_feed(d, bytes, len) == 0 && decoder_next(d, &r) == 0 && r;
+
+	if (is_there)
+		read_all(said, is_wrapped ? reply_at(r, 0) : r);
+	decoder_free(d);
+	arena_cache_done(&cache);
+	return is_there;
+}
+
+/* Entries alone: hiredis takes arrays of a certain depth only. */
+static void compare_with_hiredis(const char *bytes, size_t len)
+{
+	struct buf in_place = { 0 }, by_hiredis = { 0 };
+
+	if (entryscan_fits((struct slice){ bytes, len }) && read_first(bytes, len, 0, &in_place) &&
+	    read_first(bytes, len, 1, &by_hiredis) &&
+	    !slice_equal(buf_slice(&in_place), buf_slice(&by_hiredis)))
+		abort();
+	buf_done(&in_place);
+	buf_done(&by_hiredis);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf whole = { 0 }, pieces = { 0 };
@@ -90,5 +122,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	buf_done(&whole);
 	buf_done(&pieces);
+	compare_with_hiredis(bytes, size - 1);
 	return 0;
 }

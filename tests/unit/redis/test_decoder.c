@@ -71,6 +71,18 @@ static const struct {
 	        "1-2\r\n*-1\r\n"),
 	    "[[$s [[$1-1 [$k $v]] [$1-2 nil]]]]" },
 	{ BYTES("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:7\r\n"), "[[[[[[[:7]]]]]]]" },
+	{ BYTES("*1\r\n*2\r\n$1\r\ns\r\n*0\r\n:1\r\n"), "[[$s []]] :1" },
+	{ BYTES("*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*0\r\n+a\r\n"),
+	    "[[$s [[$1-1 []]]]] +a" },
+	/* What only begins as a reply with entries does. */
+	{ BYTES("*1\r\n*2\r\n$1\r\ns\r\n:5\r\n"), "[[$s :5]]" },
+	{ BYTES("*1\r\n*2\r\n$-1\r\n*-1\r\n"), "[[nil nil]]" },
+	{ BYTES("*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nk\r\n$1\r\nv\r\n"), "[[$1-1 [$k $v]]]" },
+	{ BYTES("*1\r\n*2\r\n$1\r\ns\r\n*2\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nk\r\n$1\r\nv\r\n*"
+	        "4\r\n$3\r\n1-2\r\n*0\r\n:7\r\n:8\r\n"),
+	    "[[$s [[$1-1 [$k $v]] [$1-2 [] :7 :8]]]]" },
+	{ BYTES("*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nk\r\n$-1\r\n"),
+	    "[[$s [[$1-1 [$k nil]]]]]" },
 };
 
 /* Gives the bytes in two pieces, takes the replies after each. */
@@ -280,6 +292,54 @@ static void append_random(struct buf *bytes, struct buf *text, struct rng *r, in
 	}
 }
 
+static void append_text(struct buf *bytes, struct buf *text, uint64_t len)
+{
+	buf_printf(bytes, "$%llu\r\n", (unsigned long long)len);
+	buf_append_char(text, '$');
+	for (uint64_t i = 0; i < len; i++) {
+		buf_append_char(bytes, (char)('a' + (len + i) % 26));
+		buf_append_char(text, (char)('a' + (len + i) % 26));
+	}
+	buf_append_text(bytes, "\r\n");
+}
+
+static void append_entry(struct buf *bytes, struct buf *text, struct rng *r)
+{
+	uint64_t n = 2 * rng_between(r, 0, 6);
+
+	buf_append_text(bytes, "*2\r\n");
+	append_text(bytes, text, rng_between(r, 3, 20));
+	if (!n) {
+		buf_append_text(bytes, "*-1\r\n");
+		buf_append_text(text, " nil");
+		return;
+	}
+	buf_printf(bytes, "*%llu\r\n", (unsigned long long)n);
+	buf_append_text(text, " [");
+	for (uint64_t i = 0; i < n; i++) {
+		buf_append(text, " ", i > 0);
+		append_text(bytes, text, rng_between(r, 0, rng_between(r, 0, 99) ? 30 : 200000));
+	}
+	buf_append_char(text, ']');
+}
+
+static void append_entries(struct buf *bytes, struct buf *text, struct rng *r)
+{
+	uint64_t n = rng_between(r, 0, 9);
+
+	buf_append_text(bytes, "*1\r\n*2\r\n");
+	buf_append_text(text, "[[");
+	append_text(bytes, text, rng_between(r, 1, 20));
+	buf_printf(bytes, "*%llu\r\n", (unsigned long long)n);
+	buf_append_text(text, " [");
+	for (uint64_t i = 0; i < n; i++) {
+		buf_append_text(text, i ? " [" : "[");
+		append_entry(bytes, text, r);
+		buf_append_char(text, ']');
+	}
+	buf_append_text(text, "]]]");
+}
+
 static void test_random_in_random_pieces(void **unused)
 {
 	struct arena_cache cache = { 0 };
@@ -292,7 +352,10 @@ static void test_random_in_random_pieces(void **unused)
 
 		for (int n = 0; n < 4; n++) {
 			buf_append(&text, " ", n > 0);
-			append_random(&bytes, &text, &r, 0);
+			if (rng_between(&r, 0, 1))
+				append_random(&bytes, &text, &r, 0);
+			else
+				append_entries(&bytes, &text, &r);
 		}
 		while (buf_len(&bytes)) {
 			size_t len = rng_between(&r, 1, buf_len(&bytes));
