@@ -57,7 +57,7 @@ class Listener:
     def resume(self):
         self.is_reading = True
 
-    def catch_up(self):
+    def wait_until_read(self):
         """Returns when all that was sent so far has been read."""
         while self.is_reading and select.select([self.socket], [], [], 0)[0]:
             time.sleep(0.001)
@@ -106,7 +106,7 @@ class JournalDaemon(Daemon):
 
     def _read_log(self):
         if self.process and self.process.poll() is not None:
-            self.journal.catch_up()
+            self.journal.wait_until_read()
         records = list(self.journal.received)
         self.lines += [self._as_line(fields_of(data)) for _, data in records[self.read_to:]]
         self.read_to = len(records)
