@@ -78,6 +78,7 @@ static void on_groups(void *owner, void *request, const struct reply *r)
 	(void)request;
 	if (!is_answer(s, &s->home, r))
 		return;
+	probe_learn(s, ABILITY_LAG, reply_at(r, 0), "lag");
 	s->figures.lag = s->figures.pending = (struct figure){ 0 };
 	for (size_t i = 0; i < reply_len(r); i++) {
 		const struct reply *group = reply_at(r, i);
@@ -139,8 +140,10 @@ static void ask(struct stream *s)
 	command_words(home_out(&s->home), "XLEN", s->name, NULL);
 	expect(s, &s->home, on_length);
 	ask_dead_letters(s);
-	if (s->group.state == GROUP_READY)
+	if (s->group.state == GROUP_READY) {
+		probe_server(s);
 		ask_group(s);
+	}
 }
 
 /* ---- rounds ---- */

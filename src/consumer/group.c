@@ -26,6 +26,7 @@ static void group_is_ready(struct stream *s)
 	s->group.state = GROUP_READY;
 	s->group.seen = true;
 	s->group.was_missing = false;
+	probe_server(s);
 	name_check_start(s);
 	pause_reset(&s->group.pause);
 	reader_place(s);

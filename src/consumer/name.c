@@ -105,6 +105,7 @@ static void on_consumers_reply(void *owner, void *request, const struct reply *r
 		refused(s, stream_redis_error(s, "XINFO CONSUMERS", r));
 		return;
 	}
+	probe_learn(s, ABILITY_INACTIVE, reply_at(r, 0), "inactive");
 	idle_ms = idle_of_name_ms(s, r);
 	if (s->name_check.state != NAME_UNKNOWN) {
 		compare(s, idle_ms);

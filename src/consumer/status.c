@@ -126,6 +126,7 @@ void consumer_stream_status(const struct consumer *c, size_t i, struct stream_st
 		.complaint_kind = redis_error_word(s->complaint.class),
 		.complained_at_ms = s->complaint.at_ms,
 		.n_held = s->entries.n_held,
+		.abilities = home_abilities(&s->home),
 		.figures = fresh_figures(s),
 	};
 }

@@ -13,6 +13,7 @@
 #include "core/settings.h"
 #include "core/stats.h"
 #include "handler/pool.h"
+#include "redis/ability.h"
 #include "redis/endpoint.h"
 #include "redis/reply.h"
 
@@ -70,7 +71,8 @@ struct stream_status {
 	const char *complaint_kind;
 	uint64_t complained_at_ms; /* monotonic */
 	size_t n_held;
-	struct figures figures; /* at_ms is 0 where it is not known, or too long ago */
+	const struct abilities *abilities; /* of its server; NULL: it is not known which that is */
+	struct figures figures;            /* at_ms is 0 where it is not known, or too long ago */
 };
 
 /* Valid until the loop turns. */

@@ -4,8 +4,8 @@
  * alone writes its struct:
  *
  *   reader.c  group.c  begin.c  settler.c (XACK)  undertaker.c (dead letters)  release.c
- *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  twin.c  arrival.c (what comes
- * in) verdict.c (what comes back)
+ *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  twin.c  probe.c
+ *   arrival.c (what comes in)  verdict.c (what comes back)
  */
 #ifndef SLUICED_CONSUMER_STREAM_H
 #define SLUICED_CONSUMER_STREAM_H
@@ -466,6 +466,13 @@ void name_check_start(struct stream *s);
 void name_check_stop(struct stream *s);
 /* Until then nothing is read, swept or taken up: a claim would itself refresh the name. */
 bool name_check_is_over(const struct stream *s);
+
+/* ---- probe.c ---- */
+
+/* Asks the server what it can tell, unless it is known. The group is there. */
+void probe_server(struct stream *s);
+/* Its answers show the same: this one describes a group or a consumer, in names and values. */
+void probe_learn(struct stream *s, enum ability which, const struct reply *row, const char *word);
 
 /* ---- recovery.c ---- */
 

@@ -87,6 +87,30 @@ static void write_server(struct json *j, const struct member *m, const struct st
 	}
 }
 
+static void write_ability(struct json *j, const struct abilities *a, enum ability which)
+{
+	json_key(j, ability_word(which));
+	if (!a || a->states[which] == ABILITY_UNKNOWN)
+		json_null(j);
+	else
+		json_bool(j, a->states[which] == ABILITY_HAS);
+}
+
+/* What its server can do, and which way is taken because of that. */
+static void write_abilities(struct json *j, const struct abilities *a)
+{
+	pair_text(j, "server_version", a && *a->version ? a->version : NULL);
+	object_begin(j, "abilities");
+	for (unsigned i = 0; i < ABILITY_COUNT; i++)
+		write_ability(j, a, (enum ability)i);
+	json_object_end(j);
+	object_begin(j, "paths");
+	for (unsigned i = 0; i < ABILITY_COUNT; i++)
+		pair_text(j, ability_word((enum ability)i),
+		    a ? ability_path(a, (enum ability)i) : NULL);
+	json_object_end(j);
+}
+
 static void write_complaint(struct json *j, const struct view *v, const struct stream_status *s)
 {
 	json_key(j, "last_error");
@@ -117,6 +141,7 @@ static void write_stream(struct json *j, const struct view *v, const struct memb
 	json_object_end(j);
 	pair_text(j, "fault", *s.fault ? s.fault : NULL);
 	write_server(j, m, &s);
+	write_abilities(j, s.abilities);
 	write_complaint(j, v, &s);
 	pair_u64(j, "held", s.n_held);
 	write_figures(j, v, &s.figures);

@@ -460,6 +460,11 @@ void conn_denied(struct conn *c)
 	dial_denied(&c->dial);
 }
 
+struct dial_peer conn_peer(const struct conn *c)
+{
+	return dial_peer(&c->dial, c->spec.peer);
+}
+
 const char *conn_last_fault(const struct conn *c)
 {
 	return c->fault_log.last;

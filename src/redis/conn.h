@@ -33,6 +33,7 @@ struct redis_host {
 };
 
 struct conn;
+struct dial_peer;
 
 struct conn_spec {
 	struct redis_host *host;
@@ -99,6 +100,9 @@ void conn_drop_for_long(struct conn *c, const char *why);
 /* The server has said that it is no primary: what is connected to it by a Sentinel's word is
  * dropped, and connects where the Sentinels say now. */
 void conn_denied(struct conn *c);
+
+/* What the log calls the server (redis/dial.h). */
+struct dial_peer conn_peer(const struct conn *c);
 
 /* Why it went down, or failed to come up, last; empty when it never did. */
 const char *conn_last_fault(const struct conn *c);

@@ -394,6 +394,26 @@ void home_scripts_refused(struct home *h)
 	server_scripts_refused(h->at->server);
 }
 
+const struct abilities *home_abilities(const struct home *h)
+{
+	return h->at ? server_abilities(h->at->server) : NULL;
+}
+
+void home_learn(struct home *h, enum ability which, bool has)
+{
+	server_learn(h->at->server, which, has);
+}
+
+bool home_take_probe(struct home *h)
+{
+	return server_take_probe(h->at->server);
+}
+
+void home_learn_probe(struct home *h, const struct reply *r)
+{
+	server_learn_probe(h->at->server, r);
+}
+
 void home_drop(struct home *h, const char *why)
 {
 	server_drop(h->at->server, why);

@@ -76,6 +76,13 @@ void home_scripts_forgotten(struct home *h);
 bool home_may_script(const struct home *h);
 void home_scripts_refused(struct home *h);
 
+/* What the server can do that serves it; NULL: it is not known which that is. */
+const struct abilities *home_abilities(const struct home *h);
+/* As server_learn() and the functions there. It must have a server. */
+void home_learn(struct home *h, enum ability which, bool has);
+bool home_take_probe(struct home *h);
+void home_learn_probe(struct home *h, const struct reply *r);
+
 /*
  * The server answered this error about the key, or refused to serve it. What it says of the place
  * of the key is obeyed: in a Cluster MOVED and ASK name another node, and CLUSTERDOWN and READONLY

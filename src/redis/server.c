@@ -37,6 +37,10 @@ static const char *const script_texts[SCRIPT_COUNT] = {
 #include "redis/prelude.lua.inc"
 #include "redis/bury.lua.inc"
 	,
+	[SCRIPT_PROBE] =
+#include "redis/prelude.lua.inc"
+#include "redis/probe.lua.inc"
+	,
 };
 /* clang-format on */
 
@@ -51,7 +55,7 @@ struct server {
 	ev_timer role; /* with Sentinels: when to ask whether it is the primary still */
 	struct list users;
 	struct loaded_script scripts[SCRIPT_COUNT];
-	bool scripts_refused;
+	struct abilities abilities;
 };
 
 static void on_loaded(void *owner, void *request, const struct reply *r)
@@ -115,8 +119,8 @@ static void on_up(void *owner)
 	struct server *s = owner;
 
 	ask_role_later(s);
-	/* The ACL may have changed since. */
-	s->scripts_refused = false;
+	/* The server, or its ACL, may be another now. */
+	abilities_ask(&s->abilities, s->conn);
 	load_scripts(s);
 	list_foreach_safe(&s->users, node) {
 		struct server_user *u = container_of(node, struct server_user, node);
@@ -241,12 +245,35 @@ void server_scripts_forgotten(struct server *s)
 
 bool server_may_script(const struct server *s)
 {
-	return !s->scripts_refused;
+	return s->abilities.states[ABILITY_SCRIPTS] != ABILITY_HAS_NOT;
 }
 
 void server_scripts_refused(struct server *s)
 {
-	s->scripts_refused = true;
+	server_learn(s, ABILITY_SCRIPTS, false);
+}
+
+const struct abilities *server_abilities(const struct server *s)
+{
+	return &s->abilities;
+}
+
+void server_learn(struct server *s, enum ability which, bool has)
+{
+	abilities_learn(&s->abilities, which, has);
+	abilities_say(&s->abilities, s->conn);
+}
+
+bool server_take_probe(struct server *s)
+{
+	return server_may_script(s) &&
+	       abilities_take_probe(&s->abilities, loop_now_ms(s->host->loop));
+}
+
+void server_learn_probe(struct server *s, const struct reply *r)
+{
+	abilities_learn_probe(&s->abilities, r);
+	abilities_say(&s->abilities, s->conn);
 }
 
 void server_abandon(struct server *s, const void *owner)

@@ -7,6 +7,7 @@
 #define SLUICED_REDIS_SERVER_H
 
 #include "base/list.h"
+#include "redis/ability.h"
 #include "redis/conn.h"
 
 /*
@@ -18,7 +19,8 @@
 	X(CLAIM, claim)     /* take stale entries of others, record those whose data is gone */    \
 	X(RENEW, renew)     /* renew our leases */                                                 \
 	X(RELEASE, release) /* give entries back */                                                \
-	X(BURY, bury)       /* move an entry to the dead-letter stream */
+	X(BURY, bury)       /* move an entry to the dead-letter stream */                          \
+	X(PROBE, probe)     /* learn what the server can tell */
 
 enum script {
 #define X(name, file) SCRIPT_##name,
@@ -68,6 +70,12 @@ void server_scripts_forgotten(struct server *s);
 /* Whether scripts may be run: not any more on this connection once the ACL has refused one. */
 bool server_may_script(const struct server *s);
 void server_scripts_refused(struct server *s);
+
+/* What it can do, as far as is known, and what its answers tell of that (redis/ability.h). */
+const struct abilities *server_abilities(const struct server *s);
+void server_learn(struct server *s, enum ability which, bool has);
+bool server_take_probe(struct server *s);
+void server_learn_probe(struct server *s, const struct reply *r);
 
 /* See conn_abandon(). */
 void server_abandon(struct server *s, const void *owner);

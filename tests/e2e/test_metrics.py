@@ -320,8 +320,9 @@ class Status(WorkerCase):
                                                 "handler", "held", "name", "obstacles", "paused", "reconnects",
                                                 "redis_errors", "state", "streams", "timings"])
         self.assertEqual(sorted(consumers[0]["streams"][0]), [
-            "connected", "dead_letter_length", "dead_letter_stream", "fault", "group_state", "held", "lag",
-            "last_error", "length", "name_in_use", "oldest_pending_ms", "pending", "server", "stream"])
+            "abilities", "connected", "dead_letter_length", "dead_letter_stream", "fault", "group_state", "held", "lag",
+            "last_error", "length", "name_in_use", "oldest_pending_ms", "paths", "pending", "server", "server_version",
+            "stream"])
         self.assertEqual(consumers[0]["breaker"], {"state": "closed", "cooldown_ms": None})
         self.assertEqual(consumers[0]["streams"][0]["server"], self.redis.unix_url)
 

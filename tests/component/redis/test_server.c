@@ -166,6 +166,7 @@ static void test_text_of_each_script(void **unused)
 		[SCRIPT_RENEW] = "-- Renews the leases",
 		[SCRIPT_RELEASE] = "-- Gives entries back",
 		[SCRIPT_BURY] = "-- Moves an entry",
+		[SCRIPT_PROBE] = "-- Tells what the server can tell",
 	};
 
 	(void)unused;
