@@ -297,6 +297,20 @@ const struct option options[] = {
 	{ CONSUMER("alerts.oldest", alerts.oldest_ms),
 	  .type = &type_duration, .min = 1, .max = DAYS(365),
 	  .doc = "The same for the age of the oldest pending entry." },
+	{ CONSUMER("trim.maxlen", trim.maxlen),
+	  .type = &type_number, .min = 1, .max = 1000000000000,
+	  .doc = "Keep about so many entries in the stream, and remove older ones, read or not. At "
+	         "most one of maxlen, max_age and acknowledged." },
+	{ CONSUMER("trim.max_age", trim.max_age_ms),
+	  .type = &type_duration, .min = SECONDS(1), .max = DAYS(3650),
+	  .doc = "Remove entries that are older than this by the time in their id, read or not." },
+	{ CONSUMER("trim.acknowledged", trim.acknowledged),
+	  .type = &type_bool, .fallback = "false",
+	  .doc = "Remove entries that every group of the stream has acknowledged, up to the first "
+	         "that one of them has still to read or to acknowledge." },
+	{ CONSUMER("trim.interval", trim.interval_ms),
+	  .type = &type_duration, .fallback = "1m", .min = SECONDS(1), .max = DAYS(1),
+	  .doc = "Time between trims. One daemon of the group at a time does it." },
 };
 /* clang-format on */
 

@@ -56,6 +56,18 @@ static void check_window(const struct loaded *l, const struct section *s)
 		error_at(l, s, "handler.window", "a window over 1 needs handler.mode: worker");
 }
 
+static void check_trim(const struct loaded *l, const struct section *s)
+{
+	const struct trim_settings *t = &((const struct consumer_settings *)s->dest)->trim;
+
+	if (!!t->maxlen + !!t->max_age_ms + t->acknowledged > 1)
+		error_at(l, s, t->acknowledged ? "trim.acknowledged" : "trim.max_age",
+		    t->maxlen ? "expected at most one of maxlen, max_age and acknowledged, got "
+		                "maxlen as well"
+		              : "expected at most one of maxlen, max_age and acknowledged, got "
+		                "max_age as well");
+}
+
 /* Only in the consumer itself: `defaults` may hold keys for both modes. */
 static void warn_of_other_mode(const struct loaded *l, const struct section *s)
 {
@@ -283,6 +295,7 @@ static void check_errors(const struct loaded *l)
 	for (size_t i = 0; i < l->config->n_consumers; i++) {
 		check_required(l, &l->consumers[i]);
 		check_window(l, &l->consumers[i]);
+		check_trim(l, &l->consumers[i]);
 		check_dead_letter(l, &r, &l->consumers[i]);
 	}
 	free(r.items);

@@ -183,8 +183,10 @@ void consumer_change(struct consumer *c, struct config *config,
 		pools_renew(c);
 	else
 		pools_resize(c);
-	for (size_t i = 0; i < c->n_streams; i++)
+	for (size_t i = 0; i < c->n_streams; i++) {
 		reader_settings_changed(&c->streams[i]);
+		retention_start(&c->streams[i]);
+	}
 	figures_start(c);
 	consumer_wake(c);
 }

@@ -31,6 +31,7 @@ void stream_init(struct stream *s, struct consumer *c, const char *name)
 	sweeper_init(s);
 	recovery_init(s);
 	name_check_init(s);
+	retention_init(s);
 }
 
 static void end_pauses(struct stream *s)
@@ -55,6 +56,7 @@ static void on_home_up(struct home *h)
 	settle_soon(s);
 	begin_watch(s);
 	sweeper_start(s);
+	retention_start(s);
 	consumer_wake(s->consumer);
 }
 
@@ -69,6 +71,7 @@ static void on_home_down(struct home *h)
 	sweeper_stop(s);
 	recovery_stop(s);
 	name_check_stop(s);
+	retention_stop(s);
 	reader_place(s);
 }
 
@@ -93,6 +96,7 @@ void stream_done(struct stream *s)
 	sweeper_done(s);
 	recovery_stop(s);
 	name_check_done(s);
+	retention_done(s);
 	pause_done(&s->group.pause, s);
 	settler_done(s);
 	entryset_done(&s->entries);

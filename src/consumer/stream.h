@@ -4,7 +4,7 @@
  * alone writes its struct:
  *
  *   reader.c  group.c  begin.c  settler.c (XACK)  undertaker.c (dead letters)  release.c
- *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  twin.c  probe.c
+ *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  twin.c  probe.c  retention.c
  *   arrival.c (what comes in)  verdict.c (what comes back)
  */
 #ifndef SLUICED_CONSUMER_STREAM_H
@@ -166,6 +166,18 @@ struct alerts {
 	struct alert lag, pending, oldest;
 };
 
+/* The stream is kept from growing. */
+struct retention {
+	char *lock; /* the key by which the daemons of the group take turns */
+	ev_timer timer;
+	bool asked;
+	uint64_t asked_at_ms;
+	uint64_t until_ms;  /* the round under way goes on until then at most; 0: none is */
+	uint64_t n_removed; /* in this round */
+	bool said_off;
+	struct log_limit lost_log;
+};
+
 struct stream {
 	struct consumer *consumer;
 	struct origin origin;
@@ -189,6 +201,7 @@ struct stream {
 	struct recovery recovery;
 	struct twin twin;
 	struct beginner beginner;
+	struct retention retention;
 	struct figures figures;
 	struct alerts alerts;
 	unsigned n_figures_asked; /* questions about them without an answer */
@@ -507,5 +520,13 @@ void sweeper_stop(struct stream *s);
 void sweeper_hold_off(struct stream *s);
 /* What was given back is not for us before the next round. */
 void sweeper_given_back(struct stream *s);
+
+/* ---- retention.c ---- */
+
+void retention_init(struct stream *s);
+void retention_done(struct stream *s);
+/* The server is there, or the settings are other ones. */
+void retention_start(struct stream *s);
+void retention_stop(struct stream *s);
 
 #endif

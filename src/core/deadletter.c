@@ -75,7 +75,5 @@ char *deadletter_stream(const struct dead_letter_settings *settings, const char 
 		return NULL;
 	if (settings->stream)
 		return xstrdup(settings->stream);
-	if (settings->same_slot && !slot_key_has_tag(slice_of(stream)))
-		return xasprintf("{%s}:dead", stream);
-	return xasprintf("%s:dead", stream);
+	return slot_key_beside(stream, ":dead", settings->same_slot);
 }

@@ -154,6 +154,13 @@ struct alert_settings {
 	uint64_t oldest_ms;
 };
 
+/* At most one of the first three; none: the stream is not trimmed. */
+struct trim_settings {
+	uint64_t maxlen, max_age_ms;
+	bool acknowledged;
+	uint64_t interval_ms;
+};
+
 struct consumer_settings {
 	char *name;                 /* the key in the file */
 	struct string_list streams; /* expanded */
@@ -169,6 +176,7 @@ struct consumer_settings {
 	struct dead_letter_settings dead_letter;
 	struct breaker_settings breaker;
 	struct alert_settings alerts;
+	struct trim_settings trim;
 };
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/slot.h"
 
+#include "base/alloc.h"
+
 /* CRC-16/XMODEM, bit by bit: a key is hashed once, when its stream is set up. */
 static uint16_t crc16(struct slice s)
 {
@@ -36,4 +38,11 @@ uint16_t slot_of_key(struct slice key)
 	struct slice tag = tag_of(key);
 
 	return crc16(tag.len ? tag : key) % SLOTS;
+}
+
+char *slot_key_beside(const char *key, const char *suffix, bool same_slot)
+{
+	if (same_slot && !slot_key_has_tag(slice_of(key)))
+		return xasprintf("{%s}%s", key, suffix);
+	return xasprintf("%s%s", key, suffix);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
 #include "base/slice.h"
 
 enum { SLOTS = 16384 };
@@ -15,5 +16,10 @@ enum { SLOTS = 16384 };
 uint16_t slot_of_key(struct slice key);
 
 bool slot_key_has_tag(struct slice key);
+
+/* The name of a key that goes with another one: "orders" and ":dead" make "orders:dead", or, where
+ * both have to be in one slot, "{orders}:dead", unless there is a tag already. The caller frees it.
+ */
+char *slot_key_beside(const char *key, const char *suffix, bool same_slot) MUST_CHECK;
 
 #endif

@@ -42,6 +42,8 @@
 	    "held entries that turned out to be another's")                                        \
 	X(released, "sluiced_released_total", "", "", "entries given back")                        \
 	X(trimmed, "sluiced_trimmed_total", "", "", "entries whose data was gone while pending")   \
+	X(retention_removed, "sluiced_retention_removed_total", "", "",                            \
+	    "entries that trim has removed from streams")                                          \
 	X(reconnects, "sluiced_reconnects_total", "", "", "connections lost and made again")
 
 struct stats {

@@ -271,6 +271,8 @@ static const struct metric metrics[] = {
 	COUNTER("sluiced_released_total", "Entries given back to the group.", .of_consumer = counters),
 	COUNTER("sluiced_trimmed_total", "Entries whose data was gone while they were pending.",
 	    .of_consumer = counters),
+	COUNTER("sluiced_retention_removed_total", "Entries that trim has removed from streams.",
+	    .of_consumer = counters),
 	GAUGE("sluiced_held", "Entries that the daemon holds.", .of_consumer = held),
 	GAUGE("sluiced_held_bytes", "Bytes of the payloads among them.", .of_consumer = held_bytes),
 	GAUGE("sluiced_workers", "Handler processes by state; in exec mode all are up.",

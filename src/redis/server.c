@@ -41,6 +41,10 @@ static const char *const script_texts[SCRIPT_COUNT] = {
 #include "redis/prelude.lua.inc"
 #include "redis/probe.lua.inc"
 	,
+	[SCRIPT_TRIM] =
+#include "redis/prelude.lua.inc"
+#include "redis/trim.lua.inc"
+	,
 };
 /* clang-format on */
 

@@ -20,7 +20,8 @@
 	X(RENEW, renew)     /* renew our leases */                                                 \
 	X(RELEASE, release) /* give entries back */                                                \
 	X(BURY, bury)       /* move an entry to the dead-letter stream */                          \
-	X(PROBE, probe)     /* learn what the server can tell */
+	X(PROBE, probe)     /* learn what the server can tell */                                   \
+	X(TRIM, trim)       /* remove old entries, some at a time */
 
 enum script {
 #define X(name, file) SCRIPT_##name,
