@@ -10,10 +10,13 @@ from harness import Case, main
 from servers import ROOT, wait_until
 
 
-def documented_rule():
+def documented(pattern):
     with open(os.path.join(ROOT, "docs", "connecting.md"), encoding="utf-8") as f:
-        words = re.search(r"^ACL SETUSER worker (.*)$", f.read(), re.M)[1].split()
-    return [">secret" if word == ">PASSWORD" else word for word in words]
+        return re.search(pattern, f.read(), re.M)[1].split()
+
+
+def documented_rule():
+    return [">secret" if word == ">PASSWORD" else word for word in documented(r"^ACL SETUSER worker (.*)$")]
 
 
 class DocumentedAcl(Case):
@@ -42,6 +45,22 @@ class DocumentedAcl(Case):
         self.assertEqual(self.redis.call("ACL", "LOG"), [])
         refused = [e for e in daemon.events() if "NOPERM" in e.get("message", "")]
         self.assertEqual(refused, [])
+
+    def test_trim(self):
+        more = documented(r"^With `trim` add `([^`]*)`")
+        self.redis.call("ACL", "SETUSER", "worker", *documented_rule(), *more)
+        self.redis.call("CONFIG", "SET", "stream-node-max-entries", 10)
+        old = ["%d-1" % n for n in range(1, 101)]
+        self.redis.connection.pipeline([("XADD", "orders", entry_id, "n", "1") for entry_id in old])
+        self.redis.call("ACL", "LOG", "RESET")
+        for trim in ({"trim.max_age": "1h"}, {"trim.acknowledged": True}):
+            daemon = self.start(["/bin/true"], {"stream": "orders", "trim.interval": "1s", **trim},
+                                redis={"username": "worker", "password": "secret"})
+            self.wait_settled("orders")
+            wait_until(lambda: self.redis.call("XLEN", "orders") < 10, 15, "the stream to be trimmed")
+            daemon.stop()
+            self.assertEqual(self.redis.call("ACL", "LOG"), [])
+            self.add_many(100, "orders")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ METRICS = {
     "sluiced_leases_lost_total": ("counter", CONSUMER),
     "sluiced_released_total": ("counter", CONSUMER),
     "sluiced_trimmed_total": ("counter", CONSUMER),
+    "sluiced_retention_removed_total": ("counter", CONSUMER),
     "sluiced_held": ("gauge", CONSUMER + ("state",)),
     "sluiced_held_bytes": ("gauge", CONSUMER),
     "sluiced_workers": ("gauge", CONSUMER + ("state",)),

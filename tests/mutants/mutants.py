@@ -486,7 +486,31 @@ HANDLERS = [
            "component handler/test_worker_failures"),
 ]
 
-MUTANTS = OWNER + DEAD_LETTERS + ATTEMPTS + LEASES + HELD + REPLIES + DRAINING + BREAKERS + HANDLERS
+TRIM = "e2e test_trim_script "
+RETENTION = [
+    mutant("trim_over_all_groups", "trim: every group counts, not only one", "redis/trim.lua",
+           "for _, g in ipairs(groups()) do\n\t\tlocal oldest", "for _, g in ipairs({ groups()[1] }) do\n\t\tlocal oldest",
+           TRIM + "Acknowledged.test_stops_at_the_group_that_lags",
+           "e2e test_retention Kinds.test_acknowledged_waits_for_the_group_that_lags_and_for_what_is_pending"),
+    mutant("trim_pending_stays", "trim: what is pending is not finished", "redis/trim.lua",
+           "floor = oldest and lower(oldest[1], floor) or floor", "oldest = floor",
+           TRIM + "Acknowledged.test_stops_at_the_oldest_pending_of_any_group"),
+    mutant("trim_unread_stays", "trim: what a group has yet to read is not finished", "redis/trim.lua",
+           "floor = lower(behind(g['last-delivered-id']), floor)",
+           "floor = oldest and floor or lower(behind(g['last-delivered-id']), floor)",
+           TRIM + "Acknowledged.test_a_group_that_was_set_back"),
+    mutant("trim_without_groups", "trim: without a group nothing is acknowledged", "redis/trim.lua",
+           "floor and trim('MINID', floor) or 0", "trim('MINID', floor or highest)",
+           TRIM + "Acknowledged.test_without_a_group_nobody_has_acknowledged"),
+    mutant("trim_in_steps", "trim: a step is bounded", "redis/trim.lua",
+           "'~', threshold, 'LIMIT', step)", "'~', threshold, 'LIMIT', 0)",
+           TRIM + "Steps.test_no_step_is_larger_than_a_thousand"),
+    mutant("trim_by_turns", "trim: one daemon of the group in an interval", "consumer/retention.c",
+           "bool begins = !t->until_ms;", "bool begins = false;",
+           "e2e test_retention Turns.test_not_while_another_has_the_lock"),
+]
+
+MUTANTS = OWNER + DEAD_LETTERS + ATTEMPTS + LEASES + HELD + REPLIES + DRAINING + BREAKERS + HANDLERS + RETENTION
 
 
 def read(path):

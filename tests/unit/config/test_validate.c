@@ -50,6 +50,26 @@ static void test_window_needs_worker_mode(void **state)
 	    "");
 }
 
+static void test_one_way_to_trim(void **state)
+{
+	(void)state;
+	check("consumers:\n  a: {stream: s, group: g, trim: {maxlen: 9, acknowledged: false}, " SH
+	      "}\n",
+	    "");
+	check("consumers:\n  a: {stream: s, group: g, trim: {maxlen: 9, max_age: 1h}, " SH "}\n",
+	    "f.yaml:2:55: consumers.a.trim.max_age: expected at most one of maxlen, max_age and "
+	    "acknowledged, got maxlen as well\n");
+	check("defaults: {trim: {max_age: 1h}}\nconsumers:\n"
+	      "  a: {stream: s, group: g, trim: {acknowledged: true}, " SH "}\n",
+	    "f.yaml:3:49: consumers.a.trim.acknowledged: expected at most one of maxlen, max_age "
+	    "and "
+	    "acknowledged, got max_age as well\n");
+	check("consumers:\n  a: {stream: s, group: g, trim: {maxlen: 9, interval: 999ms}, " SH
+	      "}\n",
+	    "f.yaml:2:56: consumers.a.trim.interval: expected a duration from 1s to 1d, got "
+	    "\"999ms\"\n");
+}
+
 static void test_keys_of_the_other_mode(void **state)
 {
 	(void)state;
@@ -146,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lease_and_block),
 		cmocka_unit_test(test_window_needs_worker_mode),
+		cmocka_unit_test(test_one_way_to_trim),
 		cmocka_unit_test(test_keys_of_the_other_mode),
 		cmocka_unit_test(test_dead_letter_loop),
 		cmocka_unit_test(test_same_stream_group_and_name),

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -45,11 +46,34 @@ static void test_what_is_no_tag_is_hashed_whole(void **unused)
 	assert_true(slot_key_has_tag(slice_of("{a}b")));
 }
 
+static void test_a_key_beside_another(void **unused)
+{
+	static const struct {
+		const char *key;
+		bool same_slot;
+		const char *beside;
+	} cases[] = {
+		{ "orders", false, "orders:dead" },
+		{ "orders", true, "{orders}:dead" },
+		{ "{shop}:orders", true, "{shop}:orders:dead" },
+		{ "shop{}", true, "{shop{}}:dead" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *beside = slot_key_beside(cases[i].key, ":dead", cases[i].same_slot);
+
+		assert_string_equal(beside, cases[i].beside);
+		free(beside);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_what_is_no_tag_is_hashed_whole),
+		cmocka_unit_test(test_a_key_beside_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

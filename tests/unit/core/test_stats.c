@@ -34,6 +34,7 @@ static const char *const expected[] = {
 	"sluiced_leases_lost_total{}",
 	"sluiced_released_total{}",
 	"sluiced_trimmed_total{}",
+	"sluiced_retention_removed_total{}",
 	"sluiced_reconnects_total{}",
 };
 
