@@ -497,7 +497,7 @@ RETENTION = [
            TRIM + "Acknowledged.test_stops_at_the_oldest_pending_of_any_group"),
     mutant("trim_unread_stays", "trim: what a group has yet to read is not finished", "redis/trim.lua",
            "floor = lower(behind(g['last-delivered-id']), floor)",
-           "floor = oldest and floor or lower(behind(g['last-delivered-id']), floor)",
+           "if not oldest then floor = lower(behind(g['last-delivered-id']), floor) end",
            TRIM + "Acknowledged.test_a_group_that_was_set_back"),
     mutant("trim_without_groups", "trim: without a group nothing is acknowledged", "redis/trim.lua",
            "floor and trim('MINID', floor) or 0", "trim('MINID', floor or highest)",
