@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""run_unittest.py FILE: prints the names of the test classes in it.
+"""run_unittest.py --list FILE...: prints a line of JSON for each, with the names of the test classes in it,
+or with the error for which they are not known.
 run_unittest.py FILE CLASS: runs that class and writes a line of JSON to the file $RUN_REPORT at the
 start and at the end of each test, so that nothing a test prints is taken for a result.
 """
 import json
 import os
 import sys
+import traceback
 import unittest
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -85,8 +87,17 @@ def run_class(path, name):
         suite.run(result)
 
 
+def list_classes(path):
+    try:
+        found = {"classes": list(load_classes(path))}
+    except BaseException:  # SystemExit, too
+        found = {"error": traceback.format_exc()}
+    print(json.dumps({"path": path, **found}), flush=True)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        print("\n".join(load_classes(sys.argv[1])))
+    if sys.argv[1] == "--list":
+        for one in sys.argv[2:]:
+            list_classes(one)
     else:
         run_class(*sys.argv[1:])

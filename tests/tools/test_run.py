@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """tests/run counts cases, notices every way to fail, and leaves no process behind."""
+import concurrent.futures
 import os
 import runpy
 import subprocess
@@ -76,33 +77,42 @@ class RunnerTest(unittest.TestCase):
                    "import os, time, unittest\nclass T(unittest.TestCase):\n" + textwrap.indent(body, " ") + "\n")
 
     def run_it(self, *args):
-        command = [sys.executable, RUN, "--root", self.root, "--build", "build", "--timeout", "1.5", *args]
+        command = [sys.executable, RUN, "--root", self.root, "--build", "build", "--timeout", "3", *args]
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return result, result.stdout.splitlines()[-1]
 
     def check(self, kind, want):
-        result, last = self.run_it(kind)
+        return self.assert_ran(self.run_it(kind), want)
+
+    def assert_ran(self, ran, want):
+        result, last = ran
         self.assertEqual(last, want, result.stdout)
         self.assertEqual(result.returncode, 0 if " 0 failed" in want and want[0] != "0" else 1)
         return result.stdout
 
+    def check_each(self, kind, rows, add):
+        """A run for each row, some at a time: most of them wait."""
+        def run(number, body):
+            one = RunnerTest()
+            one.root = f"{self.root}/{number}"
+            add(one, kind, f"t{number}", body)
+            return one.run_it(kind)
+
+        with concurrent.futures.ThreadPoolExecutor(4) as threads:
+            running = [threads.submit(run, number, body) for number, (_, body, _) in enumerate(rows)]
+        for future, (what, _, want) in zip(running, rows):
+            with self.subTest(what):
+                self.assert_ran(future.result(), want)
+
 
 class Programs(RunnerTest):
     def test_programs(self):
-        for i, (what, body, want) in enumerate(PROGRAMS):
-            with self.subTest(what):
-                self.setUp()
-                self.add_program("unit", f"p{i}", body)
-                self.check("unit", want)
+        self.check_each("unit", PROGRAMS, RunnerTest.add_program)
 
 
 class Classes(RunnerTest):
     def test_classes(self):
-        for i, (what, body, want) in enumerate(CLASSES):
-            with self.subTest(what):
-                self.setUp()
-                self.add_class("e2e", f"c{i}", body)
-                self.check("e2e", want)
+        self.check_each("e2e", CLASSES, RunnerTest.add_class)
 
 
 class Lanes(RunnerTest):
@@ -133,6 +143,7 @@ class Lanes(RunnerTest):
         self.assertEqual(self.run_it("lanes")[1], "0 passed, 0 failed")
 
     def test_core_is_there(self):
+        sys.path.insert(0, os.path.dirname(RUN))
         for name in runpy.run_path(RUN)["CORE"]:
             self.assertTrue(os.path.exists(f"tests/e2e/test_{name}.py"), name)
 
@@ -144,6 +155,41 @@ class Runs(RunnerTest):
         self.add_class("e2e", "c", "def test_a(self): self.skipTest('why')")
         result, last = self.run_it("unit", "component", "e2e")
         self.assertEqual(last, "2 passed, 1 failed, 1 skipped", result.stdout)
+
+    def test_a_line_for_each_kind(self):
+        self.add_program("unit", "a", "echo 1..1; echo 'ok 1 - a'")
+        self.add_program("component", "b", "exit 77")
+        lines = self.run_it("unit", "component", "docs")[0].stdout.splitlines()
+        self.assertEqual(sorted(line.rpartition(" (")[0] for line in lines if line.endswith(" s)")),
+                         ["component: 0 passed, 0 failed, 1 skipped", "unit: 1 passed, 0 failed"])
+
+    def test_kinds_do_not_wait_for_each_other(self):
+        wait = "n=0; until [ -e %s ]; do n=$((n + 1)); [ $n != 100 ] || exit 1; sleep 0.02; done; : >%s"
+        a, b = f"{self.root}/a", f"{self.root}/b"
+        self.add_program("unit", "a", f": >{a}; {wait % (b, a)}")
+        self.add_program("component", "b", f": >{b}; {wait % (a, b)}")
+        self.assertEqual(self.run_it("unit", "component")[1], "2 passed, 0 failed")
+        os.unlink(a)
+        os.unlink(b)
+        self.assertEqual(self.run_it("--jobs", "1", "unit", "component")[1], "1 passed, 1 failed")
+
+    def test_slowest(self):
+        self.add_program("unit", "fast", "exit 0")
+        self.add_program("unit", "slow", "sleep 0.3")
+        output = self.run_it("--slowest", "1", "unit")[0].stdout
+        self.assertRegex(output, r"(?m)^ +0\.\d s  unit unit/x/test_slow$")
+        self.assertNotIn("fast", output)
+
+    def test_a_detached_child_is_the_failure_of_its_test(self):
+        self.add_program("unit", "a", "setsid sleep 1000 & exit 0")
+        self.add_program("unit", "b", "sleep 0.2")
+        output = self.check("unit", "2 passed, 1 failed")
+        self.assertRegex(output, r"FAILED unit unit/x/test_a processes left behind\n    \d+ sleep 1000\n")
+
+    def test_a_child_without_its_environment(self):
+        self.add_program("unit", "a", "env -i setsid sleep 1000 & exit 0")
+        output = self.check("unit", "1 passed, 1 failed")
+        self.assertRegex(output, r"FAILED processes left behind\n    \d+ sleep 1000\n")
 
     def test_a_failure_shows_its_name_and_output(self):
         self.add_program("unit", "a", "echo 1..1; echo 'not ok 1 - b'; echo '# 1 != 2'; exit 1")
