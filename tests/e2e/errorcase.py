@@ -4,8 +4,6 @@
 "bad" reads stream s, "good" reads stream t. Between them and Redis stands a FakeRedis.
 """
 
-import threading
-
 from fakeredis import FakeRedis
 from harness import Case
 from servers import stays_true, wait_until
@@ -80,14 +78,6 @@ class ErrorCase(Case):
         entry = self.add("t")
         self.wait_run(entry)
         self.wait_settled("t")
-
-    def trickle(self):
-        """An entry every now and then, until the test is over."""
-        over = threading.Event()
-        thread = threading.Thread(target=lambda: [self.add() for _ in iter(lambda: over.wait(0.05), True)])
-        thread.start()
-        self.addCleanup(thread.join)
-        self.addCleanup(over.set)
 
     def refuse_scripts(self, text, key="s"):
         return [self.fake.refuse(word, text, key=key) for word in SCRIPTS]

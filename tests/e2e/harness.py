@@ -14,6 +14,7 @@ import signal
 import stat
 import sys
 import tempfile
+import threading
 import types
 import unittest
 
@@ -135,10 +136,10 @@ class Case(unittest.TestCase):
         return ["/bin/sh", "-c", "HERE=%s\n%s" % (self.dir, body)]
 
     def records(self):
-        """What the handlers have record()ed."""
+        """What the handlers have record()ed. A line that is just being written may be seen in part."""
         try:
             with open(self.path("records"), encoding="utf-8") as f:
-                return [json.loads(line) for line in f.read().splitlines()]
+                return [json.loads(line) for line in f.read().split("\n")[:-1]]
         except FileNotFoundError:
             return []
 
@@ -191,6 +192,26 @@ class Case(unittest.TestCase):
     def add_many(self, count, stream="s"):
         commands = [("XADD", stream, "*", "n", n) for n in range(count)]
         return [reply.decode() for reply in self.redis.connection.pipeline(commands)]
+
+    def trickle(self, stream="s"):
+        """An entry every now and then, by a connection of its own. Call what it returns to end it,
+        or it ends with the test."""
+        connection, over = self.redis.connect(), threading.Event()
+
+        def run():
+            while not over.wait(0.05):
+                connection.call("XADD", stream, "*", "n", "1")
+
+        thread = threading.Thread(target=run)
+        thread.start()
+
+        def end():
+            over.set()
+            thread.join()
+            connection.close()
+
+        self.addCleanup(end)
+        return end
 
     def pending(self, stream="s", group="g"):
         """{id: (owner, idle ms, deliveries)}"""

@@ -21,6 +21,7 @@ REDIS_SERVER = os.environ.get("E2E_SERVER", "redis-server")
 
 # Below 1 for a look at many failures in a short time, above 1 on a machine that is slow.
 PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
+CLAIMS = []  # of ports, see free_port()
 
 
 def wait_until(condition, seconds=15, what="condition"):
@@ -45,15 +46,19 @@ def stays_true(condition, seconds, what="condition"):
 
 
 def free_port():
-    """A port below those of outgoing connections: nobody takes it while its server is down."""
+    """A port below those of outgoing connections, and of no other test: nobody takes it before its
+    server is up, or while it is down."""
     for port in random.SystemRandom().sample(range(10000, 32000), 100):
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                claim.bind("\0sluiced-test-port-%d" % port)
                 s.bind(("127.0.0.1", port))
+                CLAIMS.append(claim)  # until this process ends
                 return port
             except OSError:
-                continue
+                claim.close()
     raise AssertionError("no free port")
 
 

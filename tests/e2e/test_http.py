@@ -221,11 +221,7 @@ class Readiness(Case):
 
     def test_name_in_use(self):
         first = self.start(["/bin/true"], name="first")
-        over = threading.Event()
-        thread = threading.Thread(target=lambda: [self.add() for _ in iter(lambda: over.wait(0.05), True)])
-        thread.start()
-        self.addCleanup(thread.join)
-        self.addCleanup(over.set)
+        self.trickle()
         wait_until(lambda: self.group() and self.group()["consumers"], 15, "the name to be in the group")
         second = self.prepare({"c": self.consumer(["/bin/true"])}, name="second").start()
         wait_until(lambda: os.path.exists(control_of(second).address), 15, "the socket of the second")

@@ -3,7 +3,6 @@
 """Stalls of the loop are told; a second daemon with our name is noticed."""
 
 import signal
-import threading
 
 from harness import Case, main
 from servers import stays_true
@@ -27,25 +26,16 @@ class Stalled(Case):
 class Twins(Case):
     """Redis before 7.2 notices a consumer when it is given something: a twin is seen where there is work."""
 
-    def trickle(self):
-        """An entry every now and then, until the test is over."""
-        over = threading.Event()
-        thread = threading.Thread(target=lambda: [self.add() for _ in iter(lambda: over.wait(0.05), True)])
-        thread.start()
-        self.addCleanup(thread.join)
-        self.addCleanup(over.set)
-        return over
-
     def test_second_daemon_with_the_same_name_is_refused(self):
         first = self.start(self.python(RECORD))
-        over = self.trickle()
+        end = self.trickle()
         self.wait_records(3)
         second = self.start(self.python("record(who='other')\n", "other"), name="two")
         self.assertEqual(second.wait_for_event("name_in_use")["level"], "error")
         seen = len(self.records())
         self.wait_records(seen + 20)
         self.assertEqual([r for r in self.records() if "who" in r], [])
-        over.set()
+        end()
         self.wait_settled()
         first.stop()
         second.wait_for_event("resumed")
