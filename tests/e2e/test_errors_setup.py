@@ -92,7 +92,7 @@ class NameCheck(ErrorCase):
     """An error is no proof that nobody else works under the name."""
 
     def check(self, text):
-        self.start(self.python(RECORD), name="first")
+        self.start(self.shell("echo '{}' >>$HERE/records"), name="first")
         self.trickle()
         self.wait_records(3)
         rule = self.fake.refuse("XINFO CONSUMERS", text, times=3, key="s")

@@ -148,7 +148,9 @@ class Stolen(LeaseCase):
 
 class Waiting(LeaseCase):
     def test_backlog_does_not_starve_a_retry(self):
-        self.start(self.python(RECORD + "sys.exit(entry['attempt'] < 2 and entry['fields']['n'] == '0')\n"))
+        self.start(self.shell("echo \"{\\\"id\\\": \\\"$SLUICE_ID\\\"}\" >>$HERE/records\n"
+                              "[ $SLUICE_ATTEMPT != 1 ] || [ $SLUICE_FIELD_N != 0 ]"),
+                   {"handler.stdin": "none", "handler.environment_fields": ["n"]})
         ids = self.add_many(400)
         self.wait_settled(seconds=60)
         order = [r["id"] for r in self.records()]
