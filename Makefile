@@ -70,6 +70,7 @@ UNDER_control  := control core loop base
 UNDER_consumer := consumer config redis handler control core loop base
 UNDER_daemon   := daemon $(UNDER_consumer)
 UNDER_ctl      := ctl $(UNDER_consumer)
+UNDER_fuzz     := config redis handler core loop base
 
 NOT_BUILT := src/daemon/main.c src/ctl/main.c \
              $(if $(filter yes,$(TLS)),src/redis/tls_none.c,src/redis/tls.c src/redis/tls_context.c src/redis/tls_why.c)
@@ -136,7 +137,7 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
 
 # A fuzz target is linked to libFuzzer, or to a main() that replays the corpus.
-$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(call archives,consumer) \
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(call archives,fuzz) \
 		$(if $(filter-out fuzz,$(FLAVOUR)),$(BUILD)/obj/tests/fuzz/replay.o)
 	@mkdir -p $(@D)
 	$(SAY) "  link    $@"
