@@ -279,10 +279,10 @@ class Trouble(TlsCase):
     def test_half_closed(self):
         relay, redis = self.relayed()
         daemon = self.start_true(redis)
-        connected = len(daemon.events("connected"))
+        connected = len(daemon.events("connected", message="connected to Redis"))
         relay.half_close()
         daemon.wait_for_event("disconnected", message="lost the connection to Redis: closed by the server")
-        daemon.wait_for_event("connected", count=2 * connected)
+        daemon.wait_for_event("connected", count=2 * connected, message="connected to Redis")
         self.assert_works(daemon)
 
     def test_killed_under_load(self):

@@ -12,12 +12,14 @@ SLUICED = os.path.abspath(os.environ.get("SLUICED") or "build/release/sluiced")
 # For PREFIX=/opt/x and sysconfdir=/opt/etc.
 EXPECTED = """
 opt/etc/sluiced/sluiced.yaml
+opt/x/bin/sluicectl
 opt/x/bin/sluiced
 opt/x/lib/systemd/catalog/sluiced.catalog
 opt/x/lib/systemd/system/sluiced.service
 opt/x/lib/systemd/system/sluiced@.service
 opt/x/lib/sysusers.d/sluiced.conf
 opt/x/share/bash-completion/completions/sluiced
+opt/x/share/man/man1/sluicectl.1
 opt/x/share/man/man5/sluiced.yaml.5
 opt/x/share/man/man7/sluiced-handler.7
 opt/x/share/man/man8/sluiced.8
