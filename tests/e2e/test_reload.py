@@ -37,11 +37,11 @@ class Unchanged(ReloadCase):
         daemon = self.start_all({"c": self.worker("old")})
         self.add_many(5)
         self.wait_records(5)
-        connections = len(daemon.events("connected"))
+        connections = len(daemon.events("connected", message="connected to Redis"))
         self.assertIn("1 consumers as before", self.reload(daemon)["message"])
         self.add_many(5)
         self.assertEqual(len({r["pid"] for r in self.wait_records(10)}), 1)
-        self.assertEqual(len(daemon.events("connected")), connections)
+        self.assertEqual(len(daemon.events("connected", message="connected to Redis")), connections)
         self.assertEqual(len(daemon.events("worker_started")), 1)
 
     def test_limits_change_under_a_worker(self):
