@@ -64,6 +64,8 @@ static struct {
 	const char *instance;
 	int fd;
 	struct journal journal;
+	log_take_fn *take;
+	void *owner;
 	struct buf lines, records;
 	uint64_t dropped_total, dropped_unsaid;
 } state = {
@@ -96,6 +98,8 @@ void log_setup(const struct log_settings *s)
 	state.has_priorities = on_journal_stream;
 	state.instance = s->instance;
 	state.fd = s->fd;
+	state.take = s->take;
+	state.owner = s->owner;
 	if (r)
 		log_event(LEVEL_WARNING, EVENT_CONFIG_WARNING, NULL,
 		    "the journal takes no records, the log is text: %s", strerror(-r));
@@ -287,13 +291,14 @@ static void append_record(struct buf *to, enum log_level level, enum log_event e
 	memcpy(buf_data(to) + start, &length, sizeof(length));
 }
 
+static const struct log_fields no_fields;
+
 static void append_event(enum log_level level, enum log_event event,
     const struct log_fields *fields, struct slice message)
 {
-	static const struct log_fields none;
 	struct field rows[FIELD_ROWS];
 
-	list_fields(fields ? fields : &none, rows);
+	list_fields(fields ? fields : &no_fields, rows);
 	if (state.format == LOG_FORMAT_JOURNAL)
 		append_record(&state.records, level, event, rows, message);
 	else if (state.format == LOG_FORMAT_JSON)
@@ -316,6 +321,10 @@ static void drop(void)
 static void log_line(enum log_level level, enum log_event event, const struct log_fields *fields,
     struct slice message)
 {
+	if (state.take) {
+		state.take(state.owner, level, fields ? fields : &no_fields, message);
+		return;
+	}
 	if (kept_bytes() > KEEP_AT_MOST_BYTES) {
 		drop();
 		return;

@@ -99,11 +99,17 @@ struct log_fields {
 	struct log_number duration_ms, delay_ms;
 };
 
+/* Gets an event in place of all that is said above; fields are never NULL. Must not log. */
+typedef void log_take_fn(void *owner, enum log_level level, const struct log_fields *fields,
+    struct slice message);
+
 struct log_settings {
 	enum log_level level;
 	enum log_format format;
 	const char *instance; /* kept, not copied */
 	int fd;
+	log_take_fn *take; /* NULL: to fd or to the journal */
+	void *owner;
 };
 
 /* Before this call the log is text at info on standard error. May be called again: what is not

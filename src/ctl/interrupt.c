@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t n_interrupts;
+static sig_atomic_t n_noted = 1;
 
 static void on_signal(int number)
 {
-	if (n_interrupts++)
+	if (n_interrupts++ >= n_noted)
 		_exit(128 + number);
 }
 
@@ -23,7 +24,18 @@ void interrupt_catch(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+void interrupt_catch_two(void)
+{
+	n_noted = 2;
+	interrupt_catch();
+}
+
 bool interrupted(void)
 {
 	return n_interrupts > 0;
+}
+
+bool interrupted_twice(void)
+{
+	return n_interrupts > 1;
 }

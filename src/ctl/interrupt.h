@@ -8,6 +8,11 @@
 /* From now on SIGINT and SIGTERM are noted only; a second one ends the program at once. */
 void interrupt_catch(void);
 
+/* The same, but the second one is noted only, too: for who has more to end than itself. The third
+ * one ends the program. */
+void interrupt_catch_two(void);
+
 bool interrupted(void);
+bool interrupted_twice(void);
 
 #endif

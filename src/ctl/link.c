@@ -91,8 +91,7 @@ struct loop *link_loop(struct link *l)
 	return l->loop;
 }
 
-/* Until somebody calls loop_stop(), or so much time has passed. */
-static void turn(struct link *l, uint64_t ms)
+void link_turn(struct link *l, uint64_t ms)
 {
 	loop_timer_in(l->loop, &l->timer, ms);
 	loop_run(l->loop);
@@ -104,7 +103,7 @@ void link_pause(struct link *l, uint64_t ms)
 	uint64_t now_ms = clock_mono_ms(), end_ms = now_ms + ms;
 
 	for (; now_ms < end_ms && !interrupted(); now_ms = clock_mono_ms())
-		turn(l, end_ms - now_ms < RETRY_MS ? end_ms - now_ms : RETRY_MS);
+		link_turn(l, end_ms - now_ms < RETRY_MS ? end_ms - now_ms : RETRY_MS);
 }
 
 /* ---- places */
@@ -124,7 +123,7 @@ static bool is_hopeless(const struct place *p)
 	return !s->cluster && !s->sentinel.master && home_has_tried(&p->home);
 }
 
-static int wait_up(struct place *p)
+static int wait_up(struct place *p, struct fault *ret_why)
 {
 	uint64_t end_ms = clock_mono_ms() + p->link->redis.settings->connect_timeout_ms;
 
@@ -134,15 +133,29 @@ static int wait_up(struct place *p)
 		if (is_hopeless(p) || clock_mono_ms() >= end_ms) {
 			const char *why = home_last_fault(&p->home);
 
-			complain("no connection to Redis: %s", *why ? why : "it does not answer");
+			fault_set(ret_why, "%s", *why ? why : "it does not answer");
 			return -ENOTCONN;
 		}
-		turn(p->link, RETRY_MS);
+		link_turn(p->link, RETRY_MS);
 	}
 	return 0;
 }
 
+static int complain_of(int r, const struct fault *why)
+{
+	if (fault_is_set(why))
+		complain("no connection to Redis: %s", why->why);
+	return r;
+}
+
 int place_open(struct link *l, const char *key, struct place *ret_place)
+{
+	struct fault why = { 0 };
+
+	return complain_of(place_try(l, key, ret_place, &why), &why);
+}
+
+int place_try(struct link *l, const char *key, struct place *ret_place, struct fault *ret_why)
 {
 	int r;
 
@@ -154,7 +167,7 @@ int place_open(struct link *l, const char *key, struct place *ret_place)
 		    .on_down = on_change },
 	};
 	home_join(l->keyspace, &ret_place->home);
-	r = wait_up(ret_place);
+	r = wait_up(ret_place, ret_why);
 	if (r)
 		place_close(ret_place);
 	return r;
@@ -251,7 +264,7 @@ static void exchange(struct place *p)
 	buf_append(home_out(&p->home), command.data, command.len);
 	home_expect(&p->home, on_answer, NULL);
 	while (!l->is_answered)
-		turn(l, PATIENCE_MS);
+		link_turn(l, PATIENCE_MS);
 }
 
 /* The server has refused for now, or has sent us elsewhere: nothing was done. */
@@ -268,8 +281,9 @@ const struct reply *ask(struct place *p)
 
 	for (;;) {
 		const struct reply *r;
+		struct fault why = { 0 };
 
-		if (wait_up(p))
+		if (complain_of(wait_up(p, &why), &why))
 			return NULL;
 		exchange(p);
 		r = p->link->answer;
@@ -335,6 +349,6 @@ void place_send(struct place *p, answer_fn *on_answer_, void *owner)
 int place_wait(struct place *p, size_t n_unanswered)
 {
 	while (p->n_unanswered > n_unanswered && home_is_up(&p->home))
-		turn(p->link, PATIENCE_MS);
+		link_turn(p->link, PATIENCE_MS);
 	return home_is_up(&p->home) ? 0 : -ENOTCONN;
 }

@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "core/settings.h"
 #include "redis/command.h"
+#include "redis/fault.h"
 #include "redis/keyspace.h"
 #include "redis/reply.h"
 
@@ -25,6 +26,9 @@ struct loop *link_loop(struct link *l);
 /* Lets time pass, for at most ms; less after an interrupt (ctl/interrupt.h). */
 void link_pause(struct link *l, uint64_t ms);
 
+/* Turns the loop until somebody calls loop_stop(), for at most ms. */
+void link_turn(struct link *l, uint64_t ms);
+
 /* A key, and the server that has it. */
 struct place {
 	struct link *link;
@@ -36,6 +40,10 @@ struct place {
 /* Connects: 0, or -errno after saying on standard error why not. key is borrowed. A place that is
  * open does not move in memory. */
 int place_open(struct link *l, const char *key, struct place *ret_place) MUST_CHECK;
+/* The same, but says nothing: *ret_why, zeroed before, tells why not; it stays empty after an
+ * interrupt. */
+int place_try(struct link *l, const char *key, struct place *ret_place,
+    struct fault *ret_why) MUST_CHECK;
 /* Allowed for a zeroed one, and for one that could not be opened. */
 void place_close(struct place *p);
 
