@@ -322,7 +322,7 @@ static void log_line(enum log_level level, enum log_event event, const struct lo
     struct slice message)
 {
 	if (state.take) {
-		state.take(state.owner, level, fields ? fields : &no_fields, message);
+		state.take(state.owner, level, event, fields ? fields : &no_fields, message);
 		return;
 	}
 	if (kept_bytes() > KEEP_AT_MOST_BYTES) {

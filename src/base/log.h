@@ -100,8 +100,8 @@ struct log_fields {
 };
 
 /* Gets an event in place of all that is said above; fields are never NULL. Must not log. */
-typedef void log_take_fn(void *owner, enum log_level level, const struct log_fields *fields,
-    struct slice message);
+typedef void log_take_fn(void *owner, enum log_level level, enum log_event event,
+    const struct log_fields *fields, struct slice message);
 
 struct log_settings {
 	enum log_level level;

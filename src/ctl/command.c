@@ -7,10 +7,15 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "ctl/info.h"
+#include "ctl/replay.h"
 
 const struct command commands[] = {
 	{ "info", "NAME", "length, lag, pending entries, consumers", .options = OPTIONS_OF_REDIS,
 	    .n_words_min = 1, .n_words_max = 1, .run = info_run },
+	{ "replay", "NAME [-- COMMAND...]", "run entries through the handler once more",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF(FROM) | OPTIONS_OF(TO) |
+	               OPTIONS_OF(RATE),
+	    .n_words_min = 1, .run = replay_run },
 };
 const size_t n_commands = ARRAY_LEN(commands);
 

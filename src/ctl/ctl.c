@@ -120,6 +120,15 @@ static int load_url(struct ctl *c, const char *url)
 	return r;
 }
 
+const struct consumer_settings *ctl_default_consumer(struct ctl *c)
+{
+	const char *url = args_text(&c->args, OPTION_URL);
+
+	if (!c->by_url && load_url(c, url ? url : "redis://localhost"))
+		return NULL;
+	return &c->by_url->consumers[0];
+}
+
 const struct redis_settings *ctl_redis(struct ctl *c)
 {
 	const char *url = args_text(&c->args, OPTION_URL);
@@ -131,8 +140,7 @@ const struct redis_settings *ctl_redis(struct ctl *c)
 	return &c->by_url->redis;
 }
 
-/* The connections log as the daemon's do; what concerns the user is told by who waits for them. */
-static void keep_log_quiet(void)
+void ctl_keep_log_quiet(void)
 {
 	log_setup(&(struct log_settings){
 	    .level = LEVEL_ERROR,
@@ -151,7 +159,7 @@ struct link *ctl_link(struct ctl *c)
 	settings = ctl_redis(c);
 	if (!settings)
 		return NULL;
-	keep_log_quiet();
+	ctl_keep_log_quiet();
 	c->link = link_new(settings);
 	return c->link;
 }

@@ -35,6 +35,13 @@ const struct redis_settings *ctl_redis(struct ctl *c);
 /* The way to Redis, opened once; NULL as above. Nothing is connected before a place_open(). */
 struct link *ctl_link(struct ctl *c);
 
+/* A consumer whose settings all have their defaults, for one that is in no file; NULL as above. */
+const struct consumer_settings *ctl_default_consumer(struct ctl *c);
+
+/* The connections log as the daemon's do: nothing of it is shown, as it is at first. What concerns
+ * the user is told by who waits for them. */
+void ctl_keep_log_quiet(void);
+
 void ctl_done(struct ctl *c);
 
 #endif

@@ -546,6 +546,38 @@ static void test_limit(void **unused)
 	}
 }
 
+static void keep(void *owner, enum log_level level, enum log_event event,
+    const struct log_fields *fields, struct slice message)
+{
+	buf_printf(owner, "%d %d %s %.*s;", level, event,
+	    fields->entry_id ? fields->entry_id : "none", (int)message.len, message.data);
+}
+
+static void test_somebody_takes_what_is_said(void **unused)
+{
+	struct outlet o;
+	struct buf took = { 0 };
+	char expected[80];
+	int len;
+
+	(void)unused;
+	open_pipe(&o);
+	log_setup(&(struct log_settings){ .level = LEVEL_INFO,
+	    .fd = o.write_fd,
+	    .take = keep,
+	    .owner = &took });
+	log_event(LEVEL_WARNING, EVENT_ALERT, NULL, "%s", "first");
+	log_output(LEVEL_INFO, &(struct log_fields){ .entry_id = "1-0" }, slice_of("second"));
+	log_event(LEVEL_DEBUG, EVENT_ALERT, NULL, "%s", "not at this level");
+	len = snprintf(expected, sizeof(expected), "%d %d none first;%d %d 1-0 second;",
+	    LEVEL_WARNING, EVENT_ALERT, LEVEL_INFO, EVENT_OUTPUT);
+	assert_int_equal(buf_len(&took), len);
+	assert_memory_equal(buf_data(&took), expected, (size_t)len);
+	assert_true(read(o.read_fd, expected, sizeof(expected)) < 0);
+	buf_done(&took);
+	outlet_close(&o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -563,6 +595,7 @@ int main(void)
 		cmocka_unit_test(test_reader_that_went_away),
 		cmocka_unit_test(test_whole_lines_through_a_small_pipe),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_somebody_takes_what_is_said),
 	};
 
 	/* The daemon ignores it as well; a log that blocks is ended by the alarm. */
