@@ -57,37 +57,37 @@ struct last_failure {
 };
 
 struct entry {
+	/* What every step of its way touches comes first, in two lines of the cache. */
+	struct entryid id;
+	struct entry *bucket_next;   /* chain in the table of held ids */
 	struct list_node node;       /* on the list of its state */
 	struct list_node lease_node; /* on the set's list in order of freshness */
-	struct heap_node due;        /* WAITING: by due time */
-	struct entry *bucket_next;   /* chain in the table of held ids */
-	struct entryid id;
-	const struct origin *origin;
-	void *stream; /* the struct stream of consumer/ that holds it */
+	uint8_t state;               /* enum entry_state; written by entryset_move alone */
+	uint8_t source;              /* enum entry_source */
+	uint8_t dead_reason;         /* BURYING: enum dead_reason */
+	uint8_t n_unfetched;         /* begins whose reply never came: see consumer/begin.c */
+	uint32_t attempts;           /* runs begun and not forgiven: the group's delivery count */
 
-	uint8_t state;             /* enum entry_state; written by entryset_move alone */
-	uint8_t source;            /* enum entry_source */
-	bool suspect;              /* to be run alone: it may be what killed a worker */
-	bool trimmed;              /* its data is gone from the stream */
-	bool recorded;             /* BURYING: it is in the dead-letter stream already */
-	bool asked;                /* BURYING, RELEASING: a command about it is on its way */
-	bool renewing;             /* a renewal of its lease is on its way */
-	bool lost;                 /* pending for another: only an ok still counts */
-	uint8_t dead_reason;       /* BURYING: enum dead_reason */
-	uint8_t n_unfetched;       /* begins whose reply never came: see consumer/begin.c */
-	uint32_t attempts;         /* runs begun and not forgiven: the group's delivery count */
-	uint32_t bytes;            /* of the payload, while it counts as held */
-	uint64_t release_delay_ms; /* RELEASING: what others shall still wait; 0: take it at once */
-	uint64_t fresh_at_ms;      /* monotonic: last read, claimed, begun or renewed */
-	uint64_t ready_at_ms;      /* monotonic: its payload came */
-	uint64_t first_wall_ms, last_wall_ms; /* first and last attempt known here; 0 none */
+	uint32_t bytes; /* of the payload, while it counts as held */
+	bool suspect;   /* to be run alone: it may be what killed a worker */
+	bool trimmed;   /* its data is gone from the stream */
+	bool recorded;  /* BURYING: it is in the dead-letter stream already */
+	bool asked;     /* BURYING, RELEASING: a command about it is on its way */
+	bool renewing;  /* a renewal of its lease is on its way */
+	bool lost;      /* pending for another: only an ok still counts */
+	void *stream;   /* the struct stream of consumer/ that holds it */
+	const struct origin *origin;
+	uint64_t fresh_at_ms;  /* monotonic: last read, claimed, begun or renewed */
+	uint64_t ready_at_ms;  /* monotonic: its payload came */
+	uint64_t tag;          /* RUNNING: of this hand-over; kept, as the next two, by the pool */
+	uint64_t handed_at_ms; /* RUNNING: monotonic */
+	void *run;             /* RUNNING: the pool's own record of the run */
+
 	struct packed_fields *payload;        /* READY; NULL otherwise */
 	struct last_failure *last_failure;    /* NULL before the first failure */
-
-	/* RUNNING; kept by the handler pool. */
-	uint64_t tag;          /* of this hand-over */
-	uint64_t handed_at_ms; /* monotonic */
-	void *run;             /* the pool's own record of the run */
+	uint64_t first_wall_ms, last_wall_ms; /* first and last attempt known here; 0 none */
+	uint64_t release_delay_ms; /* RELEASING: what others shall still wait; 0: take it at once */
+	struct heap_node due;      /* WAITING: by due time */
 };
 
 #endif
