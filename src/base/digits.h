@@ -9,6 +9,19 @@
 
 enum { DIGITS_MAX = 20 };
 
+/* How many digits value has. */
+static inline size_t digits_count(uint64_t value)
+{
+	static const uint64_t powers[] = { 0, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
+		100000000, 1000000000, 10000000000, 100000000000, 1000000000000, 10000000000000,
+		100000000000000, 1000000000000000, 10000000000000000, 100000000000000000,
+		1000000000000000000, 10000000000000000000u };
+	/* log10(2) is nearly 1233/4096: right, or one too few. */
+	size_t n = (size_t)(64 - __builtin_clzll(value | 1)) * 1233 >> 12;
+
+	return n + (value >= powers[n]);
+}
+
 /* Writes value to out (DIGITS_MAX bytes, no terminator) and returns the length. Two digits at a
  * time: the divisions are what it costs. */
 static inline size_t digits_put(char *out, uint64_t value)
@@ -17,20 +30,18 @@ static inline size_t digits_put(char *out, uint64_t value)
 	                            "25262728293031323334353637383940414243444546474849"
 	                            "50515253545556575859606162636465666768697071727374"
 	                            "75767778798081828384858687888990919293949596979899";
-	char digits[DIGITS_MAX], *end = digits + DIGITS_MAX, *p = end;
+	size_t len = digits_count(value);
+	char *p = out + len;
 
 	for (; value >= 100; value /= 100) {
 		p -= 2;
 		memcpy(p, pairs + 2 * (value % 100), 2);
 	}
-	if (value >= 10) {
-		p -= 2;
-		memcpy(p, pairs + 2 * value, 2);
-	} else {
-		*--p = (char)('0' + value);
-	}
-	memcpy(out, p, (size_t)(end - p));
-	return (size_t)(end - p);
+	if (value >= 10)
+		memcpy(out, pairs + 2 * value, 2);
+	else
+		*out = (char)('0' + value);
+	return len;
 }
 
 #endif

@@ -28,7 +28,7 @@ static void view_fields(struct fields_view *v, const struct reply *r)
 	if (n > SLICES_ON_STACK)
 		slices = v->memory = xreallocarray(NULL, n, sizeof(*slices));
 	for (size_t i = 0; i < n; i++)
-		slices[i] = reply_text(reply_at(r, i));
+		slices[i] = reply_text(&r->array.items[i]);
 	v->fields = (struct fields){ .n_pairs = (uint32_t)(n / 2), .slices = slices };
 }
 

@@ -87,24 +87,32 @@ static struct slice take_word(struct slice *s)
 /* Decimal; leading zeros are allowed, because shells make them. */
 static bool read_tag(struct slice word, uint64_t *ret_tag)
 {
+	return verdict_line_next_tag(&word, ret_tag) && !word.len;
+}
+
+/* Up to here no digit can be too much. */
+enum { SAFE_DIGITS = 19 };
+
+/* Not by take_word(): tags are most of what workers say. */
+bool verdict_line_next_tag(struct slice *tags, uint64_t *ret_tag)
+{
+	const char *p = tags->data, *end = p + tags->len;
 	uint64_t tag = 0;
 
-	if (!word.len)
-		return false;
-	for (size_t i = 0; i < word.len; i++) {
-		unsigned digit = (unsigned)word.data[i] - '0';
+	for (; p < end && (unsigned char)(*p - '0') <= 9; p++) {
+		unsigned digit = (unsigned)(*p - '0');
 
-		if (digit > 9 || tag > (UINT64_MAX - digit) / 10)
+		if (p - tags->data >= SAFE_DIGITS && tag > (UINT64_MAX - digit) / 10)
 			return false;
 		tag = tag * 10 + digit;
 	}
+	if (p == tags->data || (p < end && !is_space(*p)))
+		return false;
+	tags->len = (size_t)(end - p);
+	tags->data = p;
+	skip_spaces(tags);
 	*ret_tag = tag;
 	return true;
-}
-
-bool verdict_line_next_tag(struct slice *tags, uint64_t *ret_tag)
-{
-	return read_tag(take_word(tags), ret_tag);
 }
 
 static int parse_tags(struct slice rest, enum tag_rule rule, struct verdict_line *v)
