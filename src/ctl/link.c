@@ -141,10 +141,23 @@ static int wait_up(struct place *p, struct fault *ret_why)
 	return 0;
 }
 
-static int complain_of(int r, const struct fault *why)
+/* What the user knows the server by. */
+static char *server_name(const struct redis_settings *s)
 {
+	if (s->sentinel.master)
+		return xasprintf("the primary of \"%s\"", s->sentinel.master);
+	if (s->cluster)
+		return xstrdup("the Cluster");
+	return redisurl_format(&s->url);
+}
+
+static int complain_of(const struct link *l, int r, const struct fault *why)
+{
+	char *name = server_name(l->redis.settings);
+
 	if (fault_is_set(why))
-		complain("no connection to Redis: %s", why->why);
+		complain("no connection to %s: %s", name, why->why);
+	free(name);
 	return r;
 }
 
@@ -152,7 +165,7 @@ int place_open(struct link *l, const char *key, struct place *ret_place)
 {
 	struct fault why = { 0 };
 
-	return complain_of(place_try(l, key, ret_place, &why), &why);
+	return complain_of(l, place_try(l, key, ret_place, &why), &why);
 }
 
 int place_try(struct link *l, const char *key, struct place *ret_place, struct fault *ret_why)
@@ -283,7 +296,7 @@ const struct reply *ask(struct place *p)
 		const struct reply *r;
 		struct fault why = { 0 };
 
-		if (complain_of(wait_up(p, &why), &why))
+		if (complain_of(p->link, wait_up(p, &why), &why))
 			return NULL;
 		exchange(p);
 		r = p->link->answer;
