@@ -92,7 +92,7 @@ RUN       := PATH="$(CURDIR)/build/tools:$$PATH" $(PYTHON) tests/run --build $(B
 
 .PHONY: all check unit component fuzz-replay e2e crash asan demo bench fuzz lint format layers headers \
         analyze install uninstall deb clean help
-.PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/obj/tests/%.o $(BUILD)/gen/redis/%.lua.inc
+.PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/obj/tests/%.o $(BUILD)/gen/%.lua.inc
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/sluiced $(BUILD)/sluicectl	## the daemon and sluicectl, into build/release/
@@ -144,10 +144,12 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(call archives,fuzz) \
 	$(Q)$(link) $(LIBS)
 
 # The Lua scripts become C string literals.
-$(BUILD)/gen/redis/%.lua.inc: src/redis/%.lua
+$(BUILD)/gen/%.lua.inc: src/%.lua
 	@mkdir -p $(@D)
 	$(Q)sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< >$@
-$(call objects,redis): $(patsubst src/%.lua,$(BUILD)/gen/%.lua.inc,$(wildcard src/redis/*.lua))
+lua_strings = $(patsubst src/%.lua,$(BUILD)/gen/%.lua.inc,$(wildcard src/$(1)/*.lua))
+$(call objects,redis): $(call lua_strings,redis)
+$(call objects,ctl): $(call lua_strings,redis) $(call lua_strings,ctl)
 
 # --- tests ---------------------------------------------------------------------------------------
 
@@ -231,7 +233,7 @@ $(BUILD)/headers/%.ok: src/%.h $(BUILD)/flags
 	$(Q)printf '#include "$*.h"\n' | $(COMPILE) -MMD -MP -MF $(@:.ok=.d) -MT $@ -fsyntax-only -x c -
 	$(Q)touch $@
 
-lint: $(patsubst src/%.lua,$(BUILD)/gen/%.lua.inc,$(wildcard src/redis/*.lua))	## format, clang-tidy, cppcheck, shellcheck
+lint: $(call lua_strings,*)	## format, clang-tidy, cppcheck, shellcheck
 	$(Q)scripts/lint $(all_cppflags)
 
 format:	## put every C file into form

@@ -100,3 +100,10 @@ struct entryid entryid_before(struct entryid id)
 		return (struct entryid){ id.ms - 1, UINT64_MAX };
 	return id;
 }
+
+struct entryid entryid_after(struct entryid id)
+{
+	if (id.seq < UINT64_MAX)
+		return (struct entryid){ id.ms, id.seq + 1 };
+	return id.ms < UINT64_MAX ? (struct entryid){ id.ms + 1, 0 } : id;
+}

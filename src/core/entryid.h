@@ -35,6 +35,9 @@ int entryid_compare(struct entryid a, struct entryid b);
 /* The id just below; 0-0 stays 0-0. */
 struct entryid entryid_before(struct entryid id);
 
+/* The id just above; the highest stays. */
+struct entryid entryid_after(struct entryid id);
+
 static inline bool entryid_is_zero(struct entryid id)
 {
 	return !id.ms && !id.seq;

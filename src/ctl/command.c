@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "ctl/info.h"
 #include "ctl/replay.h"
+#include "ctl/trim.h"
 
 const struct command commands[] = {
 	{ "info", "NAME", "length, lag, pending entries, consumers", .options = OPTIONS_OF_REDIS,
@@ -16,6 +17,10 @@ const struct command commands[] = {
 	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF(FROM) | OPTIONS_OF(TO) |
 	               OPTIONS_OF(RATE),
 	    .n_words_min = 1, .run = replay_run },
+	{ "trim", "NAME", "remove old entries: --maxlen, --older-than or --acknowledged",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF(MAXLEN) |
+	               OPTIONS_OF(OLDER_THAN) | OPTIONS_OF(ACKNOWLEDGED),
+	    .n_words_min = 1, .n_words_max = 1, .run = trim_run },
 };
 const size_t n_commands = ARRAY_LEN(commands);
 

@@ -3,9 +3,10 @@
 -- ARGV: group, me, ms that the lock is held; what may go: 'maxlen' (all but so many), 'age' (what is
 -- older than so many ms), 'minid' (what is below an id) or 'acknowledged' (what every group has read
 -- and acknowledged, as far as it is below an id; '': no limit), and that number or id; '1' to be
--- exact, '' to stop where that would take a node of the stream apart.
--- Answers {'other'} (it is another one's turn) or {'removed', how many (0: nothing is left to do),
--- a group that had some of it still to read or to acknowledge, or ''}.
+-- exact, '' to stop where that would take a node of the stream apart, 'look' to remove nothing.
+-- Answers {'other'} (it is another one's turn), {'removed', how many (0: nothing is left to do),
+-- a group that had some of it still to read or to acknowledge, or ''} or, after a look, {'keep', the id
+-- below which everything may go, or ''}.
 --
 -- A thousand entries, ten nodes of the stream where they are short, hold up the server for less than
 -- a millisecond.
@@ -103,9 +104,10 @@ local function trim(how, threshold)
 	return removed
 end
 
-local function oldest_to_keep()
+local function too_old_below()
 	local now = redis.call('TIME')
-	return string.format('%.0f', math.max(now[1] * 1000 + math.floor(now[2] / 1000) - amount, 0))
+	local ms = now[1] * 1000 + math.floor(now[2] / 1000) - amount
+	return string.format('%.0f-0', math.max(ms, 0))
 end
 
 -- SET is refused when memory is short, which is when trimming is needed most: then without the lock.
@@ -114,19 +116,21 @@ if not turn then
 	return { 'other' }
 elseif KEYS[2] and turn.err and not string.find(turn.err, '^%-?OOM') then
 	return turn
+end
+
+local low = amount
+if what == 'age' then
+	low = too_old_below()
 elseif what == 'acknowledged' then
-	local floor = finished_below()
-	if floor and amount ~= '' then
-		floor = lower(amount, floor)
-	end
-	return { 'removed', floor and trim('MINID', floor) or 0, '' }
+	low = finished_below()
+	low = low and amount ~= '' and lower(amount, low) or low
+end
+if exact == 'look' then
+	return { 'keep', low or '' }
+elseif what == 'acknowledged' then
+	return { 'removed', low and trim('MINID', low) or 0, '' }
 end
 
 local seen = look_before()
-local removed
-if what == 'maxlen' then
-	removed = trim('MAXLEN', amount)
-else
-	removed = trim('MINID', what == 'age' and oldest_to_keep() or amount)
-end
+local removed = trim(what == 'maxlen' and 'MAXLEN' or 'MINID', low)
 return { 'removed', removed, removed > 0 and who_lost(seen) or '' }

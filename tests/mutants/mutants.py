@@ -500,7 +500,7 @@ RETENTION = [
            "if not oldest then floor = lower(behind(g['last-delivered-id']), floor) end",
            TRIM + "Acknowledged.test_a_group_that_was_set_back"),
     mutant("trim_without_groups", "trim: without a group nothing is acknowledged", "redis/trim.lua",
-           "floor and trim('MINID', floor) or 0", "trim('MINID', floor or highest)",
+           "low and trim('MINID', low) or 0", "trim('MINID', low or highest)",
            TRIM + "Acknowledged.test_without_a_group_nobody_has_acknowledged"),
     mutant("trim_in_steps", "trim: a step is bounded", "redis/trim.lua",
            "'~', threshold, 'LIMIT', step)", "'~', threshold, 'LIMIT', 0)",

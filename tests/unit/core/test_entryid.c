@@ -181,6 +181,17 @@ static void test_before(void **unused)
 		assert_int_equal(entryid_compare(entryid_before(steps[i].id), steps[i].before), 0);
 }
 
+/* Up and down again; only the lowest and the highest do not move. */
+static void test_after(void **unused)
+{
+	struct entryid highest = { UINT64_MAX, UINT64_MAX };
+
+	(void)unused;
+	for (size_t i = 1; i < ARRAY_LEN(steps); i++)
+		assert_int_equal(entryid_compare(entryid_after(steps[i].before), steps[i].id), 0);
+	assert_int_equal(entryid_compare(entryid_after(highest), highest), 0);
+}
+
 static void test_round_trip(void **unused)
 {
 	struct rng r = { 21 };
@@ -208,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_longest_text_fits),
 		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_before),
+		cmocka_unit_test(test_after),
 		cmocka_unit_test(test_round_trip),
 	};
 
