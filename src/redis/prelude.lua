@@ -41,14 +41,16 @@ local function look_at_stream()
 	end
 end
 
-local function gone(id)
+-- Whether no entry from this id on can be gone.
+local function intact_from(id)
 	if first == nil then
 		look_at_stream()
 	end
-	if first and deleted and not less(id, first) and less(deleted, id) then
-		return false
-	end
-	return #redis.call('XRANGE', stream, id, id) == 0
+	return first and deleted and not less(id, first) and less(deleted, id)
+end
+
+local function gone(id)
+	return not intact_from(id) and #redis.call('XRANGE', stream, id, id) == 0
 end
 
 -- Adds a dead-letter record: the metadata pairs, then the entry's own. Returns an error reply, or nil.

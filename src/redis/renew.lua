@@ -5,6 +5,7 @@
 local claim = { 'XCLAIM', stream, group, me, 0 }
 local mine, others, nobodys, trimmed = {}, {}, {}, {}
 local n = #ARGV - 2
+local intact = intact_from(ARGV[3])
 local rows = redis.call('XPENDING', stream, group, ARGV[3], ARGV[#ARGV], 4 * n, me)
 for i = 1, #rows do
 	mine[rows[i][1]] = true
@@ -16,7 +17,7 @@ for i = 3, #ARGV do
 		nobodys[#nobodys + 1] = id
 	elseif row and row[2] ~= me then
 		others[#others + 1] = id
-	elseif gone(id) then
+	elseif not intact and gone(id) then
 		trimmed[#trimmed + 1] = id
 	else
 		claim[#claim + 1] = id
