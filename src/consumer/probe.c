@@ -11,8 +11,9 @@ static void on_probe_reply(void *owner, void *request, const struct reply *r)
 	struct stream *s = owner;
 
 	(void)request;
+	/* Other errors are told by those who have work to do: the log takes one complaint a while. */
 	if (reply_is_error(r))
-		stream_redis_error(s, "the probe", r);
+		(void)stream_script_refused(s, r);
 	else if (r)
 		home_learn_probe(&s->home, r);
 }

@@ -164,17 +164,20 @@ static bool refuses_scripts(const struct reply *r, enum redis_error class)
 	return class == REDIS_AUTH && holds(r, "'eval");
 }
 
-static void do_without_scripts(struct stream *s, const struct reply *r)
+bool stream_script_refused(struct stream *s, const struct reply *r)
 {
 	struct log_fields fields = stream_log_fields(s);
 
+	if (!refuses_scripts(r, redis_error_class(r->text)))
+		return false;
 	if (!home_may_script(&s->home))
-		return;
+		return true;
 	home_scripts_refused(&s->home);
 	log_event(LEVEL_WARNING, EVENT_REDIS_ERROR, &fields,
 	    "%.*s: plain commands are used instead of scripts; an entry that another claims in the "
 	    "round trip between look and deed may be taken back from it",
 	    (int)r->text.len, r->text.data);
+	return true;
 }
 
 void stream_complained(struct stream *s, enum redis_error class, struct slice text)
@@ -192,10 +195,8 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
 	enum redis_error class = redis_error_class(r->text);
 
 	stream_complained(s, class, r->text);
-	if (refuses_scripts(r, class)) {
-		do_without_scripts(s, r);
+	if (stream_script_refused(s, r))
 		return REDIS_NOSCRIPT;
-	}
 	if (class == REDIS_NOSCRIPT)
 		home_scripts_forgotten(&s->home);
 	else if (class == REDIS_NOGROUP)

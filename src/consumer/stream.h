@@ -262,6 +262,9 @@ struct log_fields stream_log_fields(const struct stream *s);
 struct log_fields entry_log_fields(const struct stream *s, const struct entry *e,
     struct entryid_text *text);
 
+/* Whether the error reply refuses scripts as such: from then on things are done without. */
+bool stream_script_refused(struct stream *s, const struct reply *r);
+
 /* Counts and logs an error reply, does what follows from its class for the stream as a whole, and
  * returns the class: REDIS_NOSCRIPT when the same can be tried again at once, by other means. */
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r);
