@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "ctl/output.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -32,6 +34,7 @@ struct table {
 	struct cell *cells; /* of the rows that are not printed yet, row by row */
 	size_t n_cells, cap;
 	struct buf text;
+	size_t line_width; /* the last column is cut at its end; 0: nowhere */
 	bool is_titled;
 };
 
@@ -106,6 +109,7 @@ static size_t width_of(struct slice text)
 {
 	size_t width = 0;
 
+	assert(text.data || !text.len);
 	for (size_t i = 0; i < text.len; i++)
 		width += ((unsigned char)text.data[i] & 0xc0) != 0x80;
 	return width;
@@ -178,6 +182,57 @@ void table_duration(struct table *t, uint64_t ms)
 	add_cell(t, at, STYLE_PLAIN);
 }
 
+/* 0: standard output is no terminal. */
+static size_t terminal_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
+		return size.ws_col;
+	return columns && atoi(columns) > 0 ? (size_t)atoi(columns) : 80; /* NOLINT(cert-err34-c) */
+}
+
+void table_cut(struct table *t)
+{
+	t->line_width = terminal_width();
+}
+
+/* What of the text is so wide. */
+static struct slice cut(struct slice text, size_t width)
+{
+	size_t len = 0;
+
+	assert(text.data);
+	for (size_t n = 0; len < text.len; len++) {
+		if (((unsigned char)text.data[len] & 0xc0) != 0x80 && n++ == width)
+			break;
+	}
+	return (struct slice){ text.data, len };
+}
+
+static size_t room_for_last(const struct table *t)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i + 1 < t->n_columns; i++)
+		used += t->columns[i].width + 2;
+	return t->line_width > used ? t->line_width - used : 1;
+}
+
+static void print_last(const struct table *t, struct slice text, size_t width, enum style style)
+{
+	size_t room = t->line_width ? room_for_last(t) : SIZE_MAX;
+	bool is_cut = width > room;
+
+	if (is_cut)
+		text = cut(text, room - 1);
+	printf("%s%.*s%s%s", style_begin(style), (int)text.len, text.data, is_cut ? "\u2026" : "",
+	    style_end(style));
+}
+
 static void print_cell(const struct column *column, struct slice text, size_t width,
     enum style style)
 {
@@ -200,10 +255,13 @@ static void print_row(const struct table *t, const struct cell *cells)
 		                        ? (struct slice){ buf_data(&t->text) + cell->at, cell->len }
 		                        : slice_of(column.title);
 
+		size_t width = cell ? cell->width : text.len;
+		enum style style = cell ? cell->style : STYLE_BOLD;
+
 		if (i + 1 == t->n_columns && !column.is_number)
-			column.width = cell ? cell->width : text.len;
-		print_cell(&column, text, cell ? cell->width : text.len,
-		    cell ? cell->style : STYLE_BOLD);
+			print_last(t, text, width, style);
+		else
+			print_cell(&column, text, width, style);
 		fputs(i + 1 < t->n_columns ? "  " : "\n", stdout);
 	}
 }

@@ -27,6 +27,9 @@ struct table;
 struct table *table_new(const char *first_title, ...) __attribute__((sentinel));
 void table_free(struct table *t);
 
+/* On a terminal the last column is cut off where the line ends. */
+void table_cut(struct table *t);
+
 /* The cells of a row come in order, each copied; text of any bytes is shown on one line. */
 void table_text(struct table *t, struct slice text);
 void table_styled(struct table *t, enum style style, const char *text);
@@ -41,6 +44,12 @@ void table_print(struct table *t);
 /* "950ms", "12s", "5m 10s", "3h 4m", "2d 5h", for people. */
 void human_duration(struct buf *to, uint64_t ms);
 void table_duration(struct table *t, uint64_t ms);
+
+/* "1 record", "2 records": what stands behind the word. */
+static inline const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
 
 /* Prints a JSON document (base/json.h), a newline behind it, and empties the buffer. */
 void print_json(struct buf *document);
