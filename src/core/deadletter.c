@@ -2,9 +2,11 @@
 #include "core/deadletter.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "base/text.h"
 #include "core/slot.h"
 
@@ -76,4 +78,29 @@ char *deadletter_stream(const struct dead_letter_settings *settings, const char 
 	if (settings->stream)
 		return xstrdup(settings->stream);
 	return slot_key_beside(stream, ":dead", settings->same_slot);
+}
+
+int deadletter_split(const struct fields *f, struct fields *ret_meta, struct fields *ret_original)
+{
+	uint64_t n_meta;
+
+	if (!f->n_pairs || !slice_is(f->slices[0], "sluice.meta") ||
+	    parse_u64(f->slices[1], &n_meta) || !n_meta || n_meta > f->n_pairs)
+		return -EINVAL;
+	*ret_meta = (struct fields){ .n_pairs = (uint32_t)n_meta, .slices = f->slices };
+	*ret_original = (struct fields){
+		.n_pairs = f->n_pairs - (uint32_t)n_meta,
+		.slices = f->slices + 2 * n_meta,
+	};
+	return 0;
+}
+
+uint64_t deadletter_redriven(const struct fields *original)
+{
+	const struct slice *last = original->slices + 2 * (size_t)original->n_pairs;
+	uint64_t n;
+
+	if (!original->n_pairs || !slice_is(last[-2], "sluice.redriven") || parse_u64(last[-1], &n))
+		return 0;
+	return n;
 }

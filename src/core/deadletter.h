@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "base/slice.h"
 #include "core/entryid.h"
+#include "core/fields.h"
 #include "core/policy.h"
 #include "core/settings.h"
 
@@ -46,5 +47,18 @@ struct deadletter {
  * the caller clears or frees when done with the pairs. */
 void deadletter_pairs(const struct deadletter *d, struct buf *scratch,
     struct slice pairs[2 * DEADLETTER_PAIRS]);
+
+/*
+ * Takes a record apart: its metadata (the pair sluice.meta included), and the pairs that the entry
+ * had. Views of f. 0, or -EINVAL: it is no such record.
+ */
+int deadletter_split(const struct fields *f, struct fields *ret_meta,
+    struct fields *ret_original) MUST_CHECK;
+
+/*
+ * How often an entry was added again as a new one. Its last pair tells: "sluice.redriven" and a
+ * number. 0 where there is no such pair.
+ */
+uint64_t deadletter_redriven(const struct fields *original);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/deadletter.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,6 +150,78 @@ static void test_the_longest_stderr(void **unused)
 	free(tail);
 }
 
+/* Its words, separated by blanks, are name, value, name, value, ... */
+static struct fields fields_of(const char *words, struct slice slices[32])
+{
+	size_t n = 0;
+
+	while (*words) {
+		slices[n].data = words;
+		slices[n++].len = strcspn(words, " ");
+		words += strcspn(words, " ");
+		words += *words == ' ';
+	}
+	return (struct fields){ .n_pairs = (uint32_t)(n / 2), .slices = slices };
+}
+
+static void test_split(void **unused)
+{
+	static const struct {
+		const char *words;
+		int n_meta, n_original; /* n_meta -1: it is no record */
+	} records[] = {
+		{ "sluice.meta 1", 1, 0 },
+		{ "sluice.meta 2 sluice.id 1-1 a b c d", 2, 2 },
+		{ "sluice.meta 2 sluice.id 1-1 sluice.meta 9", 2, 1 },
+		{ "", -1, 0 },
+		{ "a b", -1, 0 },
+		{ "a b sluice.meta 1", -1, 0 },
+		{ "sluice.meta 0", -1, 0 },
+		{ "sluice.meta 2", -1, 0 },
+		{ "sluice.meta 18446744073709551616", -1, 0 },
+		{ "sluice.meta 4294967297", -1, 0 },
+		{ "sluice.meta x", -1, 0 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+		struct slice slices[32];
+		struct fields all = fields_of(records[i].words, slices), meta, original;
+		int r = deadletter_split(&all, &meta, &original);
+
+		assert_int_equal(r, records[i].n_meta < 0 ? -EINVAL : 0);
+		if (r)
+			continue;
+		assert_int_equal(meta.n_pairs, records[i].n_meta);
+		assert_int_equal(original.n_pairs, records[i].n_original);
+		assert_ptr_equal(original.slices, slices + 2 * (size_t)meta.n_pairs);
+	}
+}
+
+static void test_redriven(void **unused)
+{
+	static const struct {
+		const char *words;
+		uint64_t n;
+	} originals[] = {
+		{ "", 0 },
+		{ "a b", 0 },
+		{ "sluice.redriven 3", 3 },
+		{ "a b sluice.redriven 10", 10 },
+		{ "sluice.redriven 3 a b", 0 },
+		{ "a b sluice.redriven x", 0 },
+		{ "sluice.redriven 3 sluice.redriven 4", 4 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(originals); i++) {
+		struct slice slices[32];
+		struct fields original = fields_of(originals[i].words, slices);
+
+		assert_int_equal(deadletter_redriven(&original), originals[i].n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +229,8 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_every_reason_and_failure),
 		cmocka_unit_test(test_the_longest_stderr),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_redriven),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
