@@ -6,13 +6,44 @@
 
 #include "base/buf.h"
 #include "base/compiler.h"
+#include "ctl/claim.h"
+#include "ctl/consumers.h"
+#include "ctl/dead.h"
 #include "ctl/info.h"
+#include "ctl/redrive.h"
+#include "ctl/release.h"
 #include "ctl/replay.h"
 #include "ctl/trim.h"
 
 const struct command commands[] = {
 	{ "info", "NAME", "length, lag, pending entries, consumers", .options = OPTIONS_OF_REDIS,
 	    .n_words_min = 1, .n_words_max = 1, .run = info_run },
+	{ "claim", "NAME", "take over what others have let lie",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF(FROM) |
+	               OPTIONS_OF(MIN_IDLE) | OPTIONS_OF(CONSUMER),
+	    .n_words_min = 1, .n_words_max = 1, .run = claim_run },
+	{ "release", "NAME ID...", "give entries back to the group, claimable at once",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE, .n_words_min = 2, .run = release_run },
+	{ "consumers", "NAME", "the consumers of the group", .options = OPTIONS_OF_REDIS,
+	    .n_words_min = 1, .n_words_max = 1, .run = consumers_run },
+	{ "consumers rm", "NAME C", "remove a consumer, with nothing pending or after a handover",
+	    .options =
+	        OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF(HANDOVER) | OPTIONS_OF(CONSUMER),
+	    .n_words_min = 2, .n_words_max = 2, .run = consumers_rm_run },
+	{ "dead list", "NAME [ID...]", "dead-letter records, a row each",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_RECORDS, .n_words_min = 1,
+	    .run = dead_list_run },
+	{ "dead show", "NAME [ID...]", "dead-letter records, with everything they hold",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_RECORDS, .n_words_min = 1,
+	    .run = dead_show_run },
+	{ "dead redrive", "NAME [ID...]", "give dead entries back to their group",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF_RECORDS |
+	               OPTIONS_OF(RATE) | OPTIONS_OF(AS_NEW) | OPTIONS_OF(FORCE) |
+	               OPTIONS_OF(CONSUMER),
+	    .n_words_min = 1, .run = dead_redrive_run },
+	{ "dead purge", "NAME [ID...]", "remove dead-letter records",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF_RECORDS | OPTIONS_OF(RATE),
+	    .n_words_min = 1, .run = dead_purge_run },
 	{ "replay", "NAME [-- COMMAND...]", "run entries through the handler once more",
 	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF(FROM) | OPTIONS_OF(TO) |
 	               OPTIONS_OF(RATE),

@@ -33,7 +33,7 @@ enum option_kind {
 	X(OLDER_THAN, "older-than", 0, DURATION, "D", "entries older than this go")                \
 	X(ACKNOWLEDGED, "acknowledged", 0, FLAG, "", "what every group has finished goes")         \
 	X(NDJSON, "ndjson", 0, TEXT, "FILE", "an entry a line, from a file or - (standard input)") \
-	X(FROM, "from", 0, TEXT, "ID", "where to begin")                                           \
+	X(FROM, "from", 0, TEXT, "ID", "where to begin; for claim: whose entries, a consumer") \
 	X(TO, "to", 0, TEXT, "ID", "where to end, that one included")                                \
 	X(COUNT, "count", 'n', NUMBER, "N", "at most so many")                                     \
 	X(IDLE, "idle", 0, DURATION, "D", "idle for at least this long")                           \
@@ -74,5 +74,7 @@ extern const struct option_row ctl_options[CTL_OPTION_COUNT];
 #define OPTIONS_OF_DAEMON OPTIONS_OF(SOCKET)
 #define OPTIONS_OF_REDIS  (OPTIONS_OF(URL) | OPTIONS_OF(STREAM) | OPTIONS_OF(GROUP))
 #define OPTIONS_OF_CHANGE (OPTIONS_OF(YES) | OPTIONS_OF(DRY_RUN))
+/* What those take that are about dead-letter records. */
+#define OPTIONS_OF_RECORDS (OPTIONS_OF(REASON) | OPTIONS_OF(SINCE) | OPTIONS_OF(COUNT))
 
 #endif

@@ -121,6 +121,24 @@ enum ctl_exit target_open(struct ctl *c, struct target *t)
 	return place_open(link, t->stream, &t->place) ? CTL_FAILED : CTL_DONE;
 }
 
+enum ctl_exit target_ask(struct target *t, const struct reply **ret_answer)
+{
+	const struct reply *r = ask(&t->place);
+
+	if (r && !reply_is_error(r)) {
+		*ret_answer = r;
+		return CTL_DONE;
+	}
+	if (!r)
+		return CTL_FAILED;
+	if (redis_error_class(r->text) == REDIS_NOGROUP) {
+		complain("the stream %s has no group %s", t->stream, t->group);
+		return CTL_MISSING;
+	}
+	place_complain(&t->place, r);
+	return CTL_FAILED;
+}
+
 void targets_done(struct targets *t)
 {
 	for (size_t i = 0; i < t->len; i++) {

@@ -30,6 +30,10 @@ enum ctl_exit target_open_one(struct ctl *c, struct targets *ret_targets) MUST_C
 
 void targets_done(struct targets *t);
 
+/* Sends what has been begun at its place, about its group, and waits for the answer: DONE, or after
+ * saying why FAILED, or MISSING when there is no such group. */
+enum ctl_exit target_ask(struct target *t, const struct reply **ret_answer) MUST_CHECK;
+
 /* DONE, or FAILED after saying why. Fit to be called again. */
 enum ctl_exit target_open(struct ctl *c, struct target *t) MUST_CHECK;
 
