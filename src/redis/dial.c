@@ -36,11 +36,18 @@ static void close_socket(struct dial *d)
 	d->fd = -1;
 }
 
+static void set_addresses(struct dial *d, const struct address_list *list)
+{
+	free(d->addresses);
+	d->addresses = list ? xmemdup(list, sizeof(*list)) : NULL;
+}
+
 static void connected(struct dial *d)
 {
 	int fd = d->fd;
 
 	d->fd = -1;
+	set_addresses(d, NULL);
 	ev_io_stop(loop_ev(d->loop), &d->writable);
 	d->on_connected(d->owner, fd);
 }
@@ -71,12 +78,13 @@ static void try_address(struct dial *d, const struct address *a)
 static void try_next(struct dial *d, const char *why)
 {
 	close_socket(d);
-	if (d->n_tried == d->addresses.len) {
+	if (d->n_tried == d->addresses->len) {
+		set_addresses(d, NULL);
 		d->on_failed(d->owner, why);
 		return;
 	}
 	d->n_tried++;
-	try_address(d, &d->addresses.items[d->next++ % d->addresses.len]);
+	try_address(d, &d->addresses->items[d->next++ % d->addresses->len]);
 }
 
 static void on_writable(struct ev_loop *ev, ev_io *w, int events)
@@ -106,7 +114,7 @@ static void on_resolved(void *owner, const struct address_list *list, const char
 		d->on_failed(d->owner, text);
 		return;
 	}
-	d->addresses = *list;
+	set_addresses(d, list);
 	try_next(d, "");
 }
 
@@ -123,11 +131,15 @@ static void unix_address(const char *path, struct address_list *ret_list)
 
 static void dial_host(struct dial *d, const char *host, uint16_t port)
 {
+	struct address_list list;
+
 	d->host = host;
-	if (resolve_numeric(host, port, &d->addresses) == 0)
-		try_next(d, "");
-	else
+	if (resolve_numeric(host, port, &list)) {
 		d->resolution = resolve_start(d->resolver, host, port, on_resolved, d);
+		return;
+	}
+	set_addresses(d, &list);
+	try_next(d, "");
 }
 
 static void dial_place(struct dial *d, const struct endpoint *place)
@@ -185,6 +197,7 @@ void dial_done(struct dial *d)
 void dial_start(struct dial *d, const struct endpoint *to)
 {
 	const struct redisurl *url = &d->settings->url;
+	struct address_list list;
 
 	d->n_tried = 0;
 	forget_place(d);
@@ -193,7 +206,8 @@ void dial_start(struct dial *d, const struct endpoint *to)
 	} else if (d->user) {
 		primary_ask(d->user);
 	} else if (url->socket_path) {
-		unix_address(url->socket_path, &d->addresses);
+		unix_address(url->socket_path, &list);
+		set_addresses(d, &list);
 		try_next(d, "");
 	} else {
 		dial_host(d, url->host, url->port);
@@ -217,6 +231,7 @@ void dial_stop(struct dial *d)
 	resolve_cancel(d->resolution);
 	d->resolution = NULL;
 	close_socket(d);
+	set_addresses(d, NULL);
 	if (d->user)
 		primary_failed(d->user);
 }

@@ -33,7 +33,7 @@ struct dial {
 	int fd;                    /* being connected, or -1 */
 	ev_io writable;
 	struct resolution *resolution;
-	struct address_list addresses;
+	struct address_list *addresses; /* while it dials: it is larger than all the rest */
 	unsigned next, n_tried;
 };
 

@@ -422,7 +422,10 @@ void harness_done(struct harness *h)
 		assert_int_equal(h->handed[i].n_handed, h->handed[i].n_verdicts);
 	loop_free(h->loop);
 	log_flush();
-	log_setup(&(struct log_settings){ LEVEL_INFO, LOG_FORMAT_TEXT, "default", 2 });
+	log_setup(&(struct log_settings){ .level = LEVEL_INFO,
+	    .format = LOG_FORMAT_TEXT,
+	    .instance = "default",
+	    .fd = 2 });
 	close(h->log_fd);
 	handler_environment_free(h->host.environment);
 	free(h->origin.json);

@@ -53,7 +53,10 @@ struct fixture *fixture_new(void)
 	strcpy(f->folder, "/tmp/sluiced-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	f->log_fd = open(f->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	log_setup(&(struct log_settings){ LEVEL_DEBUG, LOG_FORMAT_JSON, "test", f->log_fd });
+	log_setup(&(struct log_settings){ .level = LEVEL_DEBUG,
+	    .format = LOG_FORMAT_JSON,
+	    .instance = "test",
+	    .fd = f->log_fd });
 	f->loop = loop_new();
 	fakeserver_start(&f->server, f->loop, f->folder);
 	f->settings = (struct redis_settings){ .connect_timeout_ms = 5000,
@@ -102,7 +105,9 @@ void fixture_free(struct fixture *f)
 	arena_cache_done(&f->host.arena_cache);
 	tls_context_free(f->host.tls);
 	loop_free(f->loop);
-	log_setup(&(struct log_settings){ LEVEL_INFO, LOG_FORMAT_TEXT, NULL, STDERR_FILENO });
+	log_setup(&(struct log_settings){ .level = LEVEL_INFO,
+	    .format = LOG_FORMAT_TEXT,
+	    .fd = STDERR_FILENO });
 	close(f->log_fd);
 	redisurl_done(&f->settings.url);
 	rmdir(f->folder);
