@@ -12,6 +12,8 @@
 
 #include "base/alloc.h"
 
+enum { AGAIN_MS = 20 };
+
 static void try_next(struct dial *d, const char *why);
 
 static void tune_tcp(int fd, uint64_t keepalive_ms)
@@ -31,6 +33,7 @@ static void tune_tcp(int fd, uint64_t keepalive_ms)
 static void close_socket(struct dial *d)
 {
 	ev_io_stop(loop_ev(d->loop), &d->writable);
+	ev_timer_stop(loop_ev(d->loop), &d->again);
 	if (d->fd >= 0)
 		close(d->fd);
 	d->fd = -1;
@@ -65,7 +68,13 @@ static void try_address(struct dial *d, const struct address *a)
 		connected(d);
 		return;
 	}
-	/* A full listen queue of a unix socket answers EAGAIN at once. */
+	/* A unix socket whose queue is full does not let one wait, as TCP does: 511 connections at
+	 * once are too many for Redis' default. */
+	if (errno == EAGAIN && a->family == AF_UNIX) {
+		close_socket(d);
+		loop_timer_in(d->loop, &d->again, AGAIN_MS);
+		return;
+	}
 	if (errno != EINPROGRESS) {
 		try_next(d, strerror(errno));
 		return;
@@ -100,6 +109,15 @@ static void on_writable(struct ev_loop *ev, ev_io *w, int events)
 		try_next(d, strerror(error));
 	else
 		connected(d);
+}
+
+static void on_again(struct ev_loop *ev, ev_timer *w, int events)
+{
+	struct dial *d = w->data;
+
+	(void)ev;
+	(void)events;
+	try_address(d, &d->addresses->items[0]);
 }
 
 static void on_resolved(void *owner, const struct address_list *list, const char *why)
@@ -171,6 +189,8 @@ void dial_init(struct dial *d)
 	d->fd = -1;
 	ev_init(&d->writable, on_writable);
 	d->writable.data = d;
+	ev_init(&d->again, on_again);
+	d->again.data = d;
 	if (!d->sentinels)
 		return;
 	d->user = xmalloc(sizeof(*d->user));

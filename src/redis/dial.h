@@ -32,6 +32,7 @@ struct dial {
 	const char *host;          /* being looked up */
 	int fd;                    /* being connected, or -1 */
 	ev_io writable;
+	ev_timer again; /* the queue of the listening socket was full */
 	struct resolution *resolution;
 	struct address_list *addresses; /* while it dials: it is larger than all the rest */
 	unsigned next, n_tried;

@@ -4,10 +4,12 @@
 #include "redis/dial.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -137,6 +139,70 @@ static bool has_failed(struct fixture *f)
 	return conn_has_tried(f->conn);
 }
 
+static int listener;
+
+static struct sockaddr_un unix_address(const struct fixture *f)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", f->settings.url.socket_path);
+	return at;
+}
+
+static void listen_with_a_short_queue(const struct fixture *f)
+{
+	struct sockaddr_un at = unix_address(f);
+
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+}
+
+/* Connects until no more fit. */
+static void fill_queue(const struct fixture *f)
+{
+	struct sockaddr_un at = unix_address(f);
+	int fd, r;
+
+	do {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		r = connect(fd, (struct sockaddr *)&at, sizeof(at));
+		close(fd); /* it keeps its place in the queue */
+	} while (r == 0);
+	assert_int_equal(errno, EAGAIN);
+}
+
+static bool accepts(struct fixture *f)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)f;
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void test_a_full_queue(void **unused)
+{
+	struct fixture *f = fixture_new();
+
+	(void)unused;
+	free(f->settings.url.socket_path);
+	f->settings.url.socket_path = xasprintf("%s/full", f->folder);
+	listen_with_a_short_queue(f);
+	fill_queue(f);
+	fixture_conn(f);
+	fixture_run_ms(f, 100);
+	assert_false(conn_has_tried(f->conn));
+	assert_false(fixture_has_logged(f, "cannot connect"));
+	while (accepts(f))
+		;
+	fixture_run(f, accepts);
+	close(listener);
+	unlink(f->settings.url.socket_path);
+	fixture_free(f);
+}
+
 static void check_failure(struct fixture *f, const char *logged)
 {
 	fixture_conn(f);
@@ -179,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_that_works),
 		cmocka_unit_test(test_again_and_again),
 		cmocka_unit_test(test_a_silent_one),
+		cmocka_unit_test(test_a_full_queue),
 		cmocka_unit_test(test_none_works),
 		cmocka_unit_test(test_very_many),
 	};
