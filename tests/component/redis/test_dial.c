@@ -192,6 +192,7 @@ static void test_a_full_queue(void **unused)
 	listen_with_a_short_queue(f);
 	fill_queue(f);
 	fixture_conn(f);
+	conn_open(f->conn);
 	fixture_run_ms(f, 100);
 	assert_false(conn_has_tried(f->conn));
 	assert_false(fixture_has_logged(f, "cannot connect"));
