@@ -186,7 +186,7 @@ static int check_words(const struct args *a, size_t n)
 		return -EINVAL;
 	}
 	n += group_is_name;
-	if (n >= c->n_words_min && (!c->n_words_max || n <= c->n_words_max))
+	if (n >= c->n_words_min && (n <= c->n_words_max || (!c->n_words_max && *c->words)))
 		return 0;
 	complain("usage: sluicectl %s %s", c->name, c->words);
 	return -EINVAL;

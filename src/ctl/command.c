@@ -13,9 +13,29 @@
 #include "ctl/redrive.h"
 #include "ctl/release.h"
 #include "ctl/replay.h"
+#include "ctl/status.h"
+#include "ctl/steer.h"
 #include "ctl/trim.h"
 
 const struct command commands[] = {
+	{ "status", "[NAME]", "what the daemon tells of its consumers, or of one in detail",
+	    .options = OPTIONS_OF_DAEMON, .n_words_max = 1, .run = status_run },
+	{ "pause", "NAME", "the daemon reads and starts nothing more for a consumer",
+	    .options = OPTIONS_OF_DAEMON | OPTIONS_OF_CHANGE, .n_words_min = 1, .n_words_max = 1,
+	    .run = pause_run },
+	{ "resume", "NAME", "and goes on", .options = OPTIONS_OF_DAEMON | OPTIONS_OF_CHANGE,
+	    .n_words_min = 1, .n_words_max = 1, .run = resume_run },
+	{ "concurrency", "NAME N", "another number of handlers, until the next reload",
+	    .options = OPTIONS_OF_DAEMON | OPTIONS_OF_CHANGE, .n_words_min = 2, .n_words_max = 2,
+	    .run = concurrency_run },
+	{ "reload", "", "load the configuration again; a refusal is told, and a failure",
+	    .options = OPTIONS_OF_DAEMON | OPTIONS_OF_CHANGE, .run = reload_run },
+	{ "drain", "", "finish what runs, then end the daemon",
+	    .options = OPTIONS_OF_DAEMON | OPTIONS_OF_CHANGE, .run = drain_run },
+	{ "metrics", "", "all figures, as Prometheus reads them", .options = OPTIONS_OF_DAEMON,
+	    .run = metrics_run },
+	{ "names", "", "names of consumers, for the completion of shells", .is_hidden = true,
+	    .options = OPTIONS_OF_DAEMON, .run = names_run },
 	{ "info", "NAME", "length, lag, pending entries, consumers", .options = OPTIONS_OF_REDIS,
 	    .n_words_min = 1, .n_words_max = 1, .run = info_run },
 	{ "claim", "NAME", "take over what others have let lie",
@@ -116,6 +136,8 @@ void command_print_all(FILE *to)
 	for (size_t i = 0; i < n_commands; i++) {
 		char left[80];
 
+		if (commands[i].is_hidden)
+			continue;
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].words);
 		fprintf(to, "  %-34s %s\n", left, commands[i].help);
 	}

@@ -3,6 +3,7 @@
 #ifndef SLUICED_CTL_COMMAND_H
 #define SLUICED_CTL_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,8 +19,10 @@ struct command {
 	const char *name;  /* "pending", or two words: "dead list" */
 	const char *words; /* synopsis of its words: "NAME [ID...]"; NAME comes first if at all */
 	const char *help;  /* one line */
+	bool is_hidden;    /* from the list of commands: for programs */
 	uint64_t options;  /* OPTIONS_OF(...), beside OPTIONS_OF_ALL */
-	size_t n_words_min, n_words_max; /* NAME included; max 0: any number */
+	size_t n_words_min, n_words_max; /* NAME included; max 0: any number, or
+	                                    none where the synopsis is empty */
 	size_t n_words_plain; /* what follows so many words is taken literally; 0: never */
 	enum ctl_exit (*run)(struct ctl *c);
 };

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * None of it loses an entry. What can be taken back by another command is done at once and told;
+ * the daemon's end is asked about.
+ */
+#include "ctl/steer.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/parse.h"
+#include "ctl/confirm.h"
+#include "ctl/daemonask.h"
+#include "ctl/jsonget.h"
+#include "ctl/output.h"
+
+static void print_answer(const struct daemonlink *l)
+{
+	struct slice body = buf_slice(&daemonlink_answer(l)->body);
+
+	fwrite(body.data, 1, body.len, stdout);
+}
+
+/* Who reads JSON reads the refusal as well. */
+static enum ctl_exit post(const struct ctl *c, struct daemonlink *l, const char *path)
+{
+	enum ctl_exit status = daemon_ask(l, "POST", path);
+
+	if (c->json && daemonlink_answer(l)->status)
+		print_answer(l);
+	return status;
+}
+
+/* ---- a consumer */
+
+struct action {
+	const char *word, *argument; /* of the request */
+	char *will, *was;            /* sentences */
+};
+
+/* --dry-run is an answer only if the consumer is there. */
+static enum ctl_exit only_say(const struct ctl *c, struct daemonlink *l, const struct action *a)
+{
+	json_t *document;
+	enum ctl_exit status = daemon_ask_json(l, "GET", "/v1/status", &document);
+
+	if (status != CTL_DONE)
+		return status;
+	if (!daemon_consumer(document, c->args.name)) {
+		complain("there is no such consumer");
+		status = CTL_MISSING;
+	} else {
+		fprintf(stderr, "%s\n", a->will);
+	}
+	json_decref(document);
+	return status;
+}
+
+static enum ctl_exit act(const struct ctl *c, struct daemonlink *l, const struct action *a)
+{
+	char *base = daemon_consumer_path(c->args.name, a->word);
+	char *path = xasprintf("%s%s", base, a->argument);
+	enum ctl_exit status = post(c, l, path);
+
+	if (status == CTL_DONE && !c->json)
+		puts(a->was);
+	free(base);
+	free(path);
+	return status;
+}
+
+static enum ctl_exit on_consumer(struct ctl *c, const struct action *a)
+{
+	struct daemonlink *l = daemon_find(c);
+	enum ctl_exit status = CTL_FAILED;
+
+	if (l)
+		status = args_has(&c->args, OPTION_DRY_RUN) ? only_say(c, l, a) : act(c, l, a);
+	daemonlink_free(l);
+	free(a->will);
+	free(a->was);
+	return status;
+}
+
+enum ctl_exit pause_run(struct ctl *c)
+{
+	const char *name = c->args.name;
+	struct action a = {
+		.word = "pause",
+		.argument = "",
+		.will = xasprintf("%s will be paused.", name),
+		.was = xasprintf("%s is paused: it reads and starts nothing, what waits is given "
+		                 "back, what runs finishes. 'sluicectl resume %s' ends it.",
+		    name, name),
+	};
+
+	return on_consumer(c, &a);
+}
+
+enum ctl_exit resume_run(struct ctl *c)
+{
+	struct action a = {
+		.word = "resume",
+		.argument = "",
+		.will = xasprintf("%s will go on.", c->args.name),
+		.was = xasprintf("%s goes on.", c->args.name),
+	};
+
+	return on_consumer(c, &a);
+}
+
+enum ctl_exit concurrency_run(struct ctl *c)
+{
+	const char *name = c->args.name, *text = c->args.words[0];
+	struct action a = { .word = "concurrency" };
+	char *argument;
+	enum ctl_exit status;
+	uint64_t n;
+
+	if (parse_u64(slice_of(text), &n) || !n) {
+		complain("N: expected a number from 1 to 10000, got \"%s\"", text);
+		return CTL_USAGE;
+	}
+	argument = xasprintf("?n=%s", text);
+	a.argument = argument;
+	a.will = xasprintf("%s will have a concurrency of %s.", name, text);
+	a.was = xasprintf("%s has a concurrency of %s until the next reload; to keep it, set "
+	                  "handler.concurrency.",
+	    name, text);
+	status = on_consumer(c, &a);
+	free(argument);
+	return status;
+}
+
+/* ---- the daemon */
+
+static void tell_reloaded(const struct daemonlink *l)
+{
+	json_t *document = daemon_document(daemonlink_answer(l));
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(json_object_get(document, "warnings"), i, warning)
+	{
+		fprintf(stderr, "%s\n", json_string_value(warning));
+	}
+	json_decref(document);
+	puts("The configuration is loaded; what changes is in the log, event reloaded.");
+}
+
+static enum ctl_exit reload(const struct ctl *c, struct daemonlink *l)
+{
+	enum ctl_exit status;
+
+	if (args_has(&c->args, OPTION_DRY_RUN)) {
+		fprintf(stderr, "The daemon at %s will load its configuration again.\n",
+		    daemonlink_path(l));
+		return daemon_ask(l, "GET", "/healthz");
+	}
+	status = post(c, l, "/v1/reload");
+	if (status == CTL_DONE && !c->json)
+		tell_reloaded(l);
+	return status;
+}
+
+static enum ctl_exit drain(const struct ctl *c, struct daemonlink *l)
+{
+	json_t *document;
+	enum ctl_exit status = CTL_DONE;
+
+	switch (confirm(c, "The daemon at %s will read nothing more, finish its runs, and end.",
+	    daemonlink_path(l))) {
+	case CONSENT_DRY:
+		return daemon_ask(l, "GET", "/healthz");
+	case CONSENT_NO:
+		return CTL_FAILED;
+	case CONSENT_GO:
+		break;
+	}
+	status = post(c, l, "/v1/drain");
+	if (status != CTL_DONE || c->json)
+		return status;
+	document = daemon_document(daemonlink_answer(l));
+	printf("The daemon is %s.\n", get_text(document, "state"));
+	json_decref(document);
+	return CTL_DONE;
+}
+
+static enum ctl_exit metrics(const struct ctl *c, struct daemonlink *l)
+{
+	enum ctl_exit status = daemon_ask(l, "GET", "/metrics");
+
+	(void)c;
+	if (status == CTL_DONE)
+		print_answer(l);
+	return status;
+}
+
+static enum ctl_exit with_daemon(struct ctl *c,
+    enum ctl_exit (*run)(const struct ctl *c, struct daemonlink *l))
+{
+	struct daemonlink *l = daemon_find(c);
+	enum ctl_exit status = l ? run(c, l) : CTL_FAILED;
+
+	daemonlink_free(l);
+	return status;
+}
+
+enum ctl_exit reload_run(struct ctl *c)
+{
+	return with_daemon(c, reload);
+}
+
+enum ctl_exit drain_run(struct ctl *c)
+{
+	return with_daemon(c, drain);
+}
+
+enum ctl_exit metrics_run(struct ctl *c)
+{
+	if (c->json) {
+		complain("metrics are text; 'sluicectl status --json' has the figures as JSON");
+		return CTL_USAGE;
+	}
+	return with_daemon(c, metrics);
+}
