@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -71,18 +72,23 @@ const char *daemonlink_path(const struct daemonlink *l)
 
 /* ---- why there is no answer */
 
-/* Whose membership would help: the group of the first thing on the way that stops us. */
-static void append_group(struct buf *to, const char *path)
+/* Who could: the group of the first thing on the way that stops us, or its owner. */
+static void append_who(struct buf *to, const char *path)
 {
 	char *at = xstrdup(path), *slash;
-	struct group *group;
-	struct stat st;
+	const struct group *group;
+	const struct passwd *owner;
+	struct stat st = { 0 };
 
 	while (stat(at, &st) && (slash = strrchr(at, '/')) && slash != at)
 		*slash = '\0';
-	group = getgrgid(st.st_gid);
-	if (group && st.st_gid && (st.st_mode & S_IXGRP || st.st_mode & S_IWGRP))
+	group =
+	    st.st_mode & (S_ISSOCK(st.st_mode) ? S_IWGRP : S_IXGRP) ? getgrgid(st.st_gid) : NULL;
+	owner = getpwuid(st.st_uid);
+	if (group && st.st_gid)
 		buf_printf(to, ": it is for members of the group %s", group->gr_name);
+	else if (owner)
+		buf_printf(to, ": it is for the user %s", owner->pw_name);
 	free(at);
 }
 
@@ -97,7 +103,7 @@ static void append_reason(struct buf *to, const char *path)
 		return;
 	case -EACCES:
 		buf_printf(to, "%s: permission denied", path);
-		append_group(to, path);
+		append_who(to, path);
 		return;
 	case -ENAMETOOLONG:
 		buf_printf(to, "%s: too long for the path of a socket", path);
