@@ -12,13 +12,14 @@
 # --hostname, or as a StatefulSet. Probes: /healthz and /readyz on port 9200, next to /metrics.
 
 FROM debian:stable-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends dpkg-dev gcc libc6-dev libev-dev \
-    libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev make pkg-config
+RUN apt-get update && apt-get install -y --no-install-recommends dpkg-dev gcc libc6-dev \
+    libcurl4-openssl-dev libev-dev libhiredis-dev libjansson-dev libmicrohttpd-dev libncurses-dev libssl-dev libyaml-dev make \
+    pkg-config
 COPY . /src
 WORKDIR /src
 RUN make && make install DESTDIR=/dest PREFIX=/usr
 # The packages of the libraries it is linked to; their names differ from release to release.
-RUN dpkg-shlibdeps -O -e/dest/usr/bin/sluiced | sed 's/^shlibs:Depends=//; s/ ([^)]*)//g; s/,//g' >/dest/packages
+RUN dpkg-shlibdeps -O -e/dest/usr/bin/sluiced -e/dest/usr/bin/sluicectl | sed 's/^shlibs:Depends=//; s/ ([^)]*)//g; s/,//g' >/dest/packages
 RUN sed -f config/container.sed config/sluiced.yaml >/dest/sluiced.yaml
 
 FROM debian:stable-slim
@@ -27,7 +28,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
     && rm -rf /tmp/packages /var/lib/apt/lists/* \
     && groupadd --gid 10001 sluiced && useradd --uid 10001 --gid sluiced --home-dir / --no-create-home --shell /usr/sbin/nologin sluiced \
     && install -d -o sluiced -g sluiced -m 750 /run/sluiced
-COPY --from=build /dest/usr/bin/sluiced /usr/bin/sluiced
+COPY --from=build /dest/usr/bin/sluiced /dest/usr/bin/sluicectl /usr/bin/
 COPY --from=build /dest/sluiced.yaml /etc/sluiced/sluiced.yaml
 ENV RUNTIME_DIRECTORY=/run/sluiced
 USER 10001:10001

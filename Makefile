@@ -264,6 +264,7 @@ IN_PLACE := systemd/sluiced.service:$(unitdir)/sluiced.service systemd/sluiced@.
             man/sluiced.service.8:$(mandir)/man8/sluiced.service.8
 AS_IT_IS := systemd/sluiced.catalog:$(catalogdir)/sluiced.catalog systemd/sluiced.sysusers:$(sysusersdir)/sluiced.conf \
             completion/sluiced.bash:$(bashcompdir)/sluiced completion/_sluiced:$(zshcompdir)/_sluiced \
+            completion/sluicectl.bash:$(bashcompdir)/sluicectl completion/_sluicectl:$(zshcompdir)/_sluicectl \
             config/prometheus/alerts.yaml:$(pkgdatadir)/prometheus/alerts.yaml \
             config/grafana/sluiced.json:$(pkgdatadir)/grafana/sluiced.json \
             $(foreach page,$(filter-out man/sluiced.service.8,$(sort $(wildcard man/*.[1-9]))),\

@@ -145,7 +145,7 @@ void command_print_all(FILE *to)
 	      "of it.\n"
 	      "'sluicectl COMMAND --help' tells more; sluicectl(1) has an example of each.\n\n",
 	    to);
-	print_options(OPTIONS_OF_ALL, to);
+	print_options(OPTIONS_OF_ALL | OPTIONS_OF_DAEMON | OPTIONS_OF(URL), to);
 	fputs("\nExit status: 0, 1 failure, 2 usage, 3 what was asked for is not there.\n", to);
 }
 

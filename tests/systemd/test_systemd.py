@@ -152,6 +152,9 @@ class Systemd(unittest.TestCase):
         return self.machine.run("runuser", "-u", user, "--", "curl", "-sS", "--max-time", "5", "--unix-socket", socket,
                                 "http://localhost" + path, check=False).stdout
 
+    def ctl(self, *words, user):
+        return self.machine.run("runuser", "-u", user, "--", "sluicectl", *words, check=False).stdout
+
     # The package
 
     def test_lintian_says_nothing(self):
@@ -174,6 +177,8 @@ class Systemd(unittest.TestCase):
         self.start()
         self.assertIn('"consumers"', self.get("/v1/status", user="ada"))
         self.assertIn("curl:", self.get("/v1/status", user="bob"))
+        self.assertIn("instance default", self.ctl("status", user="ada"))
+        self.assertIn("it is for members of the group sluiced", self.ctl("status", user="bob"))
 
     def test_units_are_without_fault(self):
         units = ["/lib/systemd/system/sluiced.service", "/lib/systemd/system/sluiced@.service",
@@ -194,7 +199,7 @@ class Systemd(unittest.TestCase):
     def test_man_pages_are_found(self):
         if not shutil.which("man"):
             self.skipTest("there is no man")
-        for page in ("sluiced", "sluiced.yaml", "sluiced-handler", "sluiced.service"):
+        for page in ("sluiced", "sluicectl", "sluiced.yaml", "sluiced-handler", "sluiced.service"):
             with self.subTest(page):
                 self.machine.said("man", "-w", page)
 
@@ -282,10 +287,24 @@ class Systemd(unittest.TestCase):
         self.wait_journal("SLUICE_EVENT=reload_refused")
         wait_until(lambda: "max_dalay" in self.show("StatusText"), 5, "the reason in the status")
         self.assertEqual((self.show("ActiveState"), self.show("SubState"), self.show("MainPID")), ("active", "running", pid))
+        self.assertTrue([e for e in self.journal("SYSLOG_IDENTIFIER=sluicectl") if "max_dalay" in e["MESSAGE"]])
         self.wait_done(self.add())
         self.configure(CONFIG)
         self.machine.said("systemctl", "reload", "sluiced")
         wait_until(lambda: "max_dalay" not in self.show("StatusText"), 5, "the reason to go")
+
+    def test_a_reload_that_takes_a_restart_fails(self):
+        self.start()
+        self.configure(CONFIG.replace("?mode=0660&group=sluiced", "?mode=0600"))
+        self.assertNotEqual(self.machine.run("systemctl", "reload", "sluiced", check=False).returncode, 0)
+        self.assertIn("takes a restart", self.wait_journal("SLUICE_EVENT=reload_refused")[0]["MESSAGE"])
+        self.assertEqual(self.show("ActiveState"), "active")
+
+    def test_a_reload_without_a_control_socket_is_a_signal(self):
+        self.configure(CONFIG.replace(f"unix:{CONTROL}?mode=0660&group=sluiced", "127.0.0.1:9200"))
+        self.start()
+        self.machine.said("systemctl", "reload", "sluiced")
+        self.wait_journal("SLUICE_EVENT=reloaded")
 
     def test_killed_it_comes_back_and_takes_up_what_it_held(self):
         self.start()

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 SLUICED = os.path.abspath(os.environ.get("SLUICED") or "build/release/sluiced")
+SLUICECTL = os.path.join(os.path.dirname(SLUICED), "sluicectl")
 # For PREFIX=/opt/x and sysconfdir=/opt/etc.
 EXPECTED = """
 opt/etc/sluiced/sluiced.yaml
@@ -18,6 +19,7 @@ opt/x/lib/systemd/catalog/sluiced.catalog
 opt/x/lib/systemd/system/sluiced.service
 opt/x/lib/systemd/system/sluiced@.service
 opt/x/lib/sysusers.d/sluiced.conf
+opt/x/share/bash-completion/completions/sluicectl
 opt/x/share/bash-completion/completions/sluiced
 opt/x/share/man/man1/sluicectl.1
 opt/x/share/man/man5/sluiced.yaml.5
@@ -29,6 +31,7 @@ opt/x/share/sluiced/prometheus/alerts.yaml
 opt/x/share/sluiced/systemd/notify-reload.conf
 opt/x/share/sluiced/systemd/sluiced.socket
 opt/x/share/sluiced/systemd/strict.conf
+opt/x/share/zsh/site-functions/_sluicectl
 opt/x/share/zsh/site-functions/_sluiced
 """.split()
 
@@ -48,6 +51,17 @@ def run(*argv, **options):
 def options_of_help():
     """As `sluiced --help` lists them."""
     listed = re.findall(r"(?m)^ {2}(?:(-\w), )? {0,6}(--[a-z-]+)", run(SLUICED, "--help"))
+    return sorted(option for pair in listed for option in pair if option)
+
+
+def commands_of_help():
+    """As `sluicectl --help` lists them: a name is of one word or of two."""
+    listed = run(SLUICECTL, "--help").split("\n\n")[1]
+    return re.findall(r"(?m)^ {2}([a-z]+(?: [a-z]+)?)(?= )", listed)
+
+
+def options_of_command(name):
+    listed = re.findall(r"(?m)^ {2}(?:(-\w), )? {0,4}(--[a-z-]+)", run(SLUICECTL, name, "--help"))
     return sorted(option for pair in listed for option in pair if option)
 
 
@@ -104,7 +118,8 @@ class Agreement(unittest.TestCase):
         changes = (("/etc/sluiced/sluiced.yaml", "/etc/sluiced/%i.yaml --instance %i"),
                    ("RuntimeDirectory=sluiced", "RuntimeDirectory=sluiced/%i"), ("commands", "commands (%i)"))
         for old, new in changes:
-            unit = [line.replace(old, new) if line.endswith((old, old + " --check")) else line for line in unit]
+            unit = [line.replace(old, new) if line.endswith(old) else line for line in unit]
+        unit = [line.replace("/control.sock", "/%i/control.sock") for line in unit]
         self.assertEqual(lines("sluiced@.service"), unit)
 
     def test_bash_completes_every_option(self):
@@ -125,6 +140,36 @@ class Agreement(unittest.TestCase):
         if not shutil.which("zsh"):
             self.skipTest("there is no zsh")
         run("zsh", "-n", "completion/_sluiced")
+
+    def test_bash_completes_commands_options_and_names(self):
+        bash = shutil.which("bash")
+        if not bash:
+            self.skipTest("there is no bash")
+        script = ('. completion/sluicectl.bash; COMP_WORDS=(sluicectl "$@"); COMP_CWORD=$#; compopt() { :; }; _sluicectl;'
+                  ' printf "%s\\n" "${COMPREPLY[@]}"')
+        completed = lambda *words: run(bash, "-c", script, "bash", *words, env=self.with_sluicectl()).split()
+        self.assertEqual(completed(""), sorted(set(completed("")), key=completed("").index))
+        self.assertEqual(set(completed("")), {name.split()[0] for name in commands_of_help()})
+        self.assertEqual(completed("paus"), ["pause"])
+        self.assertEqual(sorted(completed("drain", "-")), options_of_command("drain"))
+        self.assertIn("config/sluiced.yaml", completed("status", "-c", "config/s"))
+        for words in (("pause", ""), ("--json", "pause", ""), ("concurrency", "--yes", "e")):
+            self.assertEqual(completed("-c", "config/sluiced.yaml", *words), ["example"])
+        self.assertEqual(completed("-c", "config/sluiced.yaml", "reload", ""), [])
+
+    def test_zsh_reads_commands_and_options(self):
+        if not shutil.which("zsh"):
+            self.skipTest("there is no zsh")
+        run("zsh", "-n", "completion/_sluicectl")
+        functions = text_of("completion/_sluicectl").rpartition("\n_sluicectl ")[0]
+        said = lambda call: run("zsh", "-fc", functions + "\n" + call, env=self.with_sluicectl()).splitlines()
+        self.assertEqual([line.partition(":")[0] for line in said("_sluicectl_commands")], commands_of_help())
+        self.assertEqual(sorted(line.partition("[")[0] for line in said("_sluicectl_options drain")), options_of_command("drain"))
+        self.assertTrue([line for line in said("_sluicectl_options drain") if line.endswith(":FILE:_files")])
+
+    @staticmethod
+    def with_sluicectl():
+        return {**os.environ, "PATH": os.path.dirname(SLUICED) + ":" + os.environ["PATH"]}
 
     def test_the_image_logs_json_and_listens(self):
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
