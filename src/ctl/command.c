@@ -15,11 +15,13 @@
 #include "ctl/replay.h"
 #include "ctl/status.h"
 #include "ctl/steer.h"
+#include "ctl/top.h"
 #include "ctl/trim.h"
 
 const struct command commands[] = {
 	{ "status", "[NAME]", "what the daemon tells of its consumers, or of one in detail",
 	    .options = OPTIONS_OF_DAEMON, .n_words_max = 1, .run = status_run },
+	{ "top", "", "the consumers, live", .options = OPTIONS_OF_DAEMON, .run = top_run },
 	{ "pause", "NAME", "the daemon reads and starts nothing more for a consumer",
 	    .options = OPTIONS_OF_DAEMON | OPTIONS_OF_CHANGE, .n_words_min = 1, .n_words_max = 1,
 	    .run = pause_run },

@@ -235,20 +235,32 @@ static void write_handler(struct json *j, const struct member *m, const struct c
 	json_object_end(j);
 }
 
-static void write_timing(struct json *j, const char *key, const struct histogram *h)
+static void write_numbers(struct json *j, const char *key, const uint64_t numbers[], size_t n)
+{
+	array_begin(j, key);
+	for (size_t i = 0; i < n; i++)
+		json_u64(j, numbers[i]);
+	json_array_end(j);
+}
+
+/* The last count is of what took longer than all of le_ms. */
+static void write_timing(struct json *j, const char *key, const struct histogram *h,
+    const uint64_t bounds_ms[])
 {
 	object_begin(j, key);
 	pair_u64(j, "count", histogram_count(h));
 	pair_u64(j, "sum_ms", h->sum_ms);
+	write_numbers(j, "le_ms", bounds_ms, HISTOGRAM_BOUNDS);
+	write_numbers(j, "counts", h->counts, HISTOGRAM_BOUNDS + 1);
 	json_object_end(j);
 }
 
 static void write_timings(struct json *j, const struct timings *t)
 {
 	object_begin(j, "timings");
-	write_timing(j, "handler", &t->handler);
-	write_timing(j, "queue", &t->queue);
-	write_timing(j, "entry_age", &t->age);
+	write_timing(j, "handler", &t->handler, histogram_durations_ms);
+	write_timing(j, "queue", &t->queue, histogram_durations_ms);
+	write_timing(j, "entry_age", &t->age, histogram_ages_ms);
 	json_object_end(j);
 }
 

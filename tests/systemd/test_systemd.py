@@ -75,7 +75,7 @@ class Systemd(unittest.TestCase):
         shutil.copy(cls.package, cls.machine.root + "/srv/sluiced.deb")
         cls.start_redis()
         cls.before = cls.files()
-        cls.installation = cls.machine.said("dpkg", "-i", "/srv/sluiced.deb")
+        cls.installation = cls.machine.run("dpkg", "-i", "/srv/sluiced.deb", seconds=120).stdout
         cls.packaged_config = cls.machine.said("cat", "/etc/sluiced/sluiced.yaml") + "\n"
         cls.machine.write("/usr/local/bin/handler", HANDLER, 0o755)
 
@@ -287,7 +287,7 @@ class Systemd(unittest.TestCase):
         self.wait_journal("SLUICE_EVENT=reload_refused")
         wait_until(lambda: "max_dalay" in self.show("StatusText"), 5, "the reason in the status")
         self.assertEqual((self.show("ActiveState"), self.show("SubState"), self.show("MainPID")), ("active", "running", pid))
-        self.assertTrue([e for e in self.journal("SYSLOG_IDENTIFIER=sluicectl") if "max_dalay" in e["MESSAGE"]])
+        self.assertTrue([e for e in self.journal("SYSLOG_IDENTIFIER=sh") if "max_dalay" in e["MESSAGE"]])
         self.wait_done(self.add())
         self.configure(CONFIG)
         self.machine.said("systemctl", "reload", "sluiced")

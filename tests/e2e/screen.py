@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""A program that draws: the screen of a vt100 as it would look, as lines of text."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+
+from servers import PATIENCE
+
+SEQUENCE = re.compile(rb"\x1b(?:\[([?\d;]*)([A-Za-z])|[()][0-9A-B]|[=>78DMEHc])")
+
+
+class Screen:
+    """What a program shows on a terminal of this size. As much of a vt100 as ncurses makes use of."""
+
+    def __init__(self, argv, env, rows=24, columns=80):
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            self._execute(argv, env)
+        self.rows = self.columns = 0
+        self.cells, self.at, self.unread = [], [0, 0], b""
+        self.resize(rows, columns)
+        os.write(self.fd, b"\n")  # it waits for the size
+
+    @staticmethod
+    def _execute(argv, env):
+        os.read(0, 1)
+        os.execvpe(argv[0], argv, {**env, "TERM": "vt100", "LC_ALL": "C.UTF-8"})
+
+    def resize(self, rows, columns):
+        self.rows, self.columns = rows, columns
+        self.cells = [[" "] * columns for _ in range(rows)]
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    # What it writes
+
+    def _feed(self, data):
+        data = self.unread + data
+        self.unread = b""
+        while data:
+            found = SEQUENCE.match(data)
+            if found:
+                self._control(found)
+                data = data[found.end():]
+            elif data[0] == 0x1b and len(data) < 16 or data[0] > 0xbf and len(data) < 4:
+                self.unread, data = data, b""  # the rest of it comes later
+            else:
+                data = data[self._plain(data):]
+
+    def _plain(self, data):
+        """Bytes taken."""
+        row, column = self.at
+        if data[0] in b"\r\n\b":
+            self.at = {13: [row, 0], 10: [min(row + 1, self.rows - 1), column], 8: [row, max(column - 1, 0)]}[data[0]]
+        if data[0] < 0x20 or data[0] == 0x7f:
+            return 1
+        length = 1 if data[0] < 0x80 else 2 if data[0] < 0xe0 else 3 if data[0] < 0xf0 else 4
+        if row < self.rows and column < self.columns:
+            self.cells[row][column] = data[:length].decode(errors="replace")
+            self.at[1] = column + 1
+        return length
+
+    def _control(self, found):
+        letter = found[2]
+        if not letter or found[1].startswith(b"?"):
+            return
+        numbers = [int(n or 0) for n in found[1].split(b";")]
+        row, column = self.at
+        step = numbers[0] or 1
+        if letter == b"H":
+            self.at = [max(n - 1, 0) for n in (numbers + [1])[:2]]
+        elif letter in b"ABCD":
+            down, right = {b"A": (-1, 0), b"B": (1, 0), b"C": (0, 1), b"D": (0, -1)}[letter]
+            self.at = [max(row + down * step, 0), max(column + right * step, 0)]
+        elif letter == b"K" and row < self.rows:
+            first, last = [(column, self.columns), (0, column + 1), (0, self.columns)][numbers[0]]
+            self.cells[row][first:last] = [" "] * len(self.cells[row][first:last])
+        elif letter == b"J":
+            first = 0 if numbers[0] == 2 else row
+            for line in range(first, self.rows):
+                start = column if line == row and numbers[0] == 0 else 0
+                self.cells[line][start:] = [" "] * (self.columns - start)
+
+    # What a test asks
+
+    def _read(self, seconds):
+        """False at the end."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:  # EIO: the other end is closed
+            return False
+        self._feed(data)
+        return bool(data)
+
+    def lines(self):
+        return ["".join(line).rstrip() for line in self.cells]
+
+    def text(self):
+        return "\n".join(self.lines())
+
+    def wait_for(self, pattern, seconds=20):
+        """The match of a regular expression with what is shown."""
+        end = time.monotonic() + seconds * PATIENCE
+        while True:
+            found = re.search(pattern, self.text(), re.M)
+            if found:
+                return found
+            if not self._read(0.05) or time.monotonic() > end:
+                raise AssertionError("waited in vain for %r in\n%s" % (pattern, self.text()))
+
+    def type(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def wait_exit(self, seconds=20):
+        """The exit status, negative for a signal."""
+        end = time.monotonic() + seconds * PATIENCE
+        while self._read(0.02):
+            if time.monotonic() > end:
+                raise AssertionError("it does not end:\n" + self.text())
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.pid = None
+        os.close(self.fd)
+        return status
+
+    def kill(self):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self.fd)
+            self.pid = None
