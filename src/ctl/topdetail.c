@@ -93,7 +93,7 @@ static void append_name(struct buf *to, const char *name, size_t width)
 /* What the columns of numbers leave. */
 static size_t name_width(const struct page *p)
 {
-	return p->n_columns > 60 ? p->n_columns - 50 : 20;
+	return p->n_columns > 60 ? p->n_columns - 54 : 20;
 }
 
 static void add_stream(struct page *p, const json_t *stream)

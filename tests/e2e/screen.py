@@ -13,7 +13,7 @@ import time
 
 from servers import PATIENCE
 
-SEQUENCE = re.compile(rb"\x1b(?:\[([?\d;]*)([A-Za-z])|[()][0-9A-B]|[=>78DMEHc])")
+SEQUENCE = re.compile(rb"\x1b(?:\[([?\d;]*)([A-Za-z])|[()][0-9A-B]|([=>78DMEHc]))")
 
 
 class Screen:
@@ -35,8 +35,12 @@ class Screen:
 
     def resize(self, rows, columns):
         self.rows, self.columns = rows, columns
-        self.cells = [[" "] * columns for _ in range(rows)]
+        self.cells = [self._blank() for _ in range(rows)]
+        self.region = (0, rows - 1)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def _blank(self):
+        return [" "] * self.columns
 
     # What it writes
 
@@ -56,8 +60,10 @@ class Screen:
     def _plain(self, data):
         """Bytes taken."""
         row, column = self.at
-        if data[0] in b"\r\n\b":
-            self.at = {13: [row, 0], 10: [min(row + 1, self.rows - 1), column], 8: [row, max(column - 1, 0)]}[data[0]]
+        if data[0] == 0x0a:
+            self._down()
+        elif data[0] in b"\r\b":
+            self.at[1] = 0 if data[0] == 0x0d else max(column - 1, 0)
         if data[0] < 0x20 or data[0] == 0x7f:
             return 1
         length = 1 if data[0] < 0x80 else 2 if data[0] < 0xe0 else 3 if data[0] < 0xf0 else 4
@@ -66,8 +72,26 @@ class Screen:
             self.at[1] = column + 1
         return length
 
+    def _down(self):
+        top, bottom = self.region
+        if self.at[0] == bottom:
+            self.cells.insert(bottom + 1, self._blank())
+            del self.cells[top]
+        elif self.at[0] + 1 < self.rows:
+            self.at[0] += 1
+
+    def _up(self):
+        top, bottom = self.region
+        if self.at[0] == top:
+            del self.cells[bottom]
+            self.cells.insert(top, self._blank())
+        elif self.at[0]:
+            self.at[0] -= 1
+
     def _control(self, found):
         letter = found[2]
+        if found[3] in (b"D", b"M"):
+            self._down() if found[3] == b"D" else self._up()
         if not letter or found[1].startswith(b"?"):
             return
         numbers = [int(n or 0) for n in found[1].split(b";")]
@@ -75,6 +99,9 @@ class Screen:
         step = numbers[0] or 1
         if letter == b"H":
             self.at = [max(n - 1, 0) for n in (numbers + [1])[:2]]
+        elif letter == b"r":
+            self.region = (max(numbers[0], 1) - 1, (numbers + [0])[1] - 1 if len(numbers) > 1 else self.rows - 1)
+            self.at = [0, 0]
         elif letter in b"ABCD":
             down, right = {b"A": (-1, 0), b"B": (1, 0), b"C": (0, 1), b"D": (0, -1)}[letter]
             self.at = [max(row + down * step, 0), max(column + right * step, 0)]
