@@ -123,8 +123,8 @@ static void explain(struct daemonlink *l, CURLcode code)
 	struct buf *why = &l->answer.why;
 
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		buf_printf(why, "no answer from %s within %llus", l->path,
-		    (unsigned long long)(l->timeout_ms / 1000));
+		buf_printf(why, "no answer within %llus from %s",
+		    (unsigned long long)(l->timeout_ms / 1000), l->path);
 	else if (code == CURLE_WRITE_ERROR)
 		buf_printf(why, "%s: an answer beyond all measure", l->path);
 	else if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)

@@ -32,8 +32,9 @@ static void add_handler(struct page *p, const struct top_row *row)
 	const json_t *h = json_object_get(row->detail, "handler");
 	struct buf line = { 0 };
 
-	buf_printf(&line, "handler: %s, concurrency %llu, window %llu; last minute:",
-	    get_text(h, "mode"), (unsigned long long)get_count(h, "concurrency"),
+	buf_printf(&line,
+	    "handler: %s, concurrency %llu, window %llu; last minute:", get_text(h, "mode"),
+	    (unsigned long long)get_count(h, "concurrency"),
 	    (unsigned long long)get_count(h, "window"));
 	append_ms(&line, " p50 ", row, row->p50_ms);
 	append_ms(&line, ", p99 ", row, row->p99_ms);

@@ -37,7 +37,8 @@ void top_duration(struct buf *to, uint64_t ms)
 	if (ms < 1000)
 		buf_printf(to, "%llums", (unsigned long long)ms);
 	else if (s < 10)
-		buf_printf(to, "%.1fs", (double)(ms / 100) / 10);
+		buf_printf(to, "%llu.%llus", (unsigned long long)s,
+		    (unsigned long long)(ms / 100 % 10));
 	else if (s < 60)
 		buf_printf(to, "%llus", (unsigned long long)s);
 	else if (s < 3600)
