@@ -52,7 +52,7 @@ _sluicectl() {
 		# shellcheck disable=SC2086 # a command may be two words
 		mapfile -t COMPREPLY < <(compgen -W "$(_sluicectl_options $command)" -- "$cur")
 	elif ((${#words[@]} == 0)); then
-		mapfile -t COMPREPLY < <(compgen -W "$(cut -d' ' -f1 <<<"$commands")" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(cut -d' ' -f1 <<<"$commands" | uniq)" -- "$cur")
 	elif ((${#words[@]} == 1)); then
 		mapfile -t COMPREPLY < <(compgen -W "$(sed -n "s/^$command //p" <<<"$commands")
 			$(_sluicectl_names)" -- "$cur")

@@ -172,7 +172,7 @@ class Leaving(TopCase):
 
     def test_no_daemon(self):
         screen = self.top("--socket", self.path("x.sock"))
-        screen.wait_for(r"is the daemon running\?")
+        screen.wait_for(r"^sluicectl: there is no /")
         self.assertEqual(screen.wait_exit(), 1)
 
     def test_no_terminal(self):
