@@ -9,6 +9,7 @@
 #include "ctl/claim.h"
 #include "ctl/consumers.h"
 #include "ctl/dead.h"
+#include "ctl/doctor.h"
 #include "ctl/info.h"
 #include "ctl/redrive.h"
 #include "ctl/release.h"
@@ -66,6 +67,8 @@ const struct command commands[] = {
 	{ "dead purge", "NAME [ID...]", "remove dead-letter records",
 	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF_RECORDS | OPTIONS_OF(RATE),
 	    .n_words_min = 1, .run = dead_purge_run },
+	{ "doctor", "[NAME]", "what is wrong with servers, consumers and this machine",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_DAEMON, .n_words_max = 1, .run = doctor_run },
 	{ "replay", "NAME [-- COMMAND...]", "run entries through the handler once more",
 	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF(FROM) | OPTIONS_OF(TO) |
 	               OPTIONS_OF(RATE),
