@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "ctl/doctor.h"
 #include "ctl/fields.h"
@@ -178,35 +179,57 @@ static void note_twin(struct doctor *d)
 	                 "another `instance`");
 }
 
-/* A living reader shows by its idle time, which goes down while it is watched. Once for a consumer:
- * its streams have one reader each, in one daemon. */
-static void watch_name(struct doctor *d, uint64_t block_ms)
+/* A living reader shows by its idle time, which goes down while it is watched. */
+static bool shows_up(struct doctor *d, uint64_t block_ms)
 {
 	uint64_t seen_at_ms = clock_mono_ms(), idle_ms;
 
 	link_pause(d->ctl->link, block_ms + MARGIN_MS);
-	if (!read_idle_ms(d, &idle_ms))
+	return read_idle_ms(d, &idle_ms) && idle_ms + CLOCK_SLACK_MS < clock_mono_ms() - seen_at_ms;
+}
+
+/* Before Redis 7.2 a reader that waits leaves its idle time as it is. Then the name of its
+ * connection tells, as far as it is the same on every host, like the one in the group. */
+static bool is_listed(struct doctor *d)
+{
+	const struct reply *r;
+	char *wanted;
+	bool is_there;
+
+	if (has_host(d->target->consumer))
+		return false;
+	wanted = xasprintf(" name=sluiced.%s.%s.reader ", d->ctl->config->daemon.instance,
+	    d->consumer->name);
+	place_words(d->place, "CLIENT", "LIST", NULL);
+	r = ask(d->place);
+	is_there = memmem(reply_text(r).data, reply_text(r).len, wanted, strlen(wanted));
+	free(wanted);
+	return is_there;
+}
+
+/* The streams of a consumer have one reader each, in one daemon: the first one tells for all. */
+static void watch_name(struct doctor *d, uint64_t idle_ms)
+{
+	uint64_t block_ms = d->consumer->read.block_ms;
+
+	if (d->is_watched)
 		return;
 	d->is_watched = true;
-	d->is_twin = idle_ms + CLOCK_SLACK_MS < clock_mono_ms() - seen_at_ms;
+	d->is_twin = (idle_ms < block_ms + MARGIN_MS && shows_up(d, block_ms)) || is_listed(d);
 }
 
 void look_at_name(struct doctor *d)
 {
-	uint64_t block_ms, idle_ms;
+	uint64_t idle_ms;
 
-	if (!d->target->consumer || !d->consumer)
-		return;
-	block_ms = d->consumer->read.block_ms;
-	if (!read_idle_ms(d, &idle_ms))
+	if (!d->target->consumer || !d->consumer || !read_idle_ms(d, &idle_ms))
 		return;
 	if (d->service.pid) {
 		doctor_note(d, HEALTH_OK, "%s is the daemon here", d->target->consumer);
 		return;
 	}
-	if (idle_ms < block_ms + MARGIN_MS && !d->is_watched)
-		watch_name(d, block_ms);
-	if (idle_ms < block_ms + MARGIN_MS && d->is_twin)
+	watch_name(d, idle_ms);
+	if (d->is_twin)
 		note_twin(d);
 	else
 		note_name_is_free(d);
