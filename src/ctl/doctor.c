@@ -159,27 +159,29 @@ static void note_unreachable(struct doctor *d, const struct target *t, const str
 	    fault_is_set(why) ? why->why : "interrupted");
 }
 
+/* False, after noting why: it could not be reached. */
+static bool open_and_look(struct doctor *d, struct target *t)
+{
+	struct fault why = { 0 };
+
+	if (place_try(d->ctl->link, t->stream, &t->place, &why)) {
+		note_unreachable(d, t, &why);
+		return false;
+	}
+	look_at_server(d, &t->place);
+	return true;
+}
+
 /* Opens the places, and looks at each server that is behind them. */
 static void look_at_servers(struct doctor *d, struct patients *all)
 {
-	unsigned n_unreachable = 0;
+	unsigned n_unreachable = 0, n_enough = ctl_redis(d->ctl)->cluster ? UNREACHABLE_MAX : 1;
 
 	for (size_t i = 0; i < all->len; i++) {
-		struct patient *p = &all->items[i];
+		struct targets *targets = &all->items[i].targets;
 
-		for (size_t k = 0; k < p->targets.len && n_unreachable < UNREACHABLE_MAX; k++) {
-			struct target *t = &p->targets.items[k];
-			struct fault why = { 0 };
-
-			if (place_try(d->ctl->link, t->stream, &t->place, &why)) {
-				n_unreachable++;
-				note_unreachable(d, t, &why);
-				if (!ctl_redis(d->ctl)->cluster)
-					return;
-			} else {
-				look_at_server(d, &t->place);
-			}
-		}
+		for (size_t k = 0; k < targets->len && n_unreachable < n_enough; k++)
+			n_unreachable += !open_and_look(d, &targets->items[k]);
 	}
 }
 

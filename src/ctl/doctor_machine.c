@@ -74,30 +74,38 @@ static pid_t find_listener(const struct doctor *d)
 	return pid;
 }
 
-/* Who holds the lock of the runtime directory: a line of /proc/locks is
- * "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF". */
+/* The process in a line of /proc/locks, "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF", if
+ * that is about this file; else 0. */
+static pid_t holder_in(char *line, const char *file)
+{
+	enum { KIND = 1, PID = 4, FILE_ = 5, WORDS };
+	char *words[WORDS], *rest = line;
+	size_t n = 0;
+
+	while (n < WORDS && (words[n] = strtok_r(n ? NULL : line, " ", &rest)))
+		n++;
+	if (n < WORDS || strcmp(words[KIND], "FLOCK") != 0 || strcmp(words[FILE_], file) != 0)
+		return 0;
+	return (pid_t)strtol(words[PID], NULL, 10);
+}
+
+/* Who holds the lock of the runtime directory. */
 static pid_t find_holder(const char *runtime_dir)
 {
-	char *path = xasprintf("%s/lock", runtime_dir), line[160];
-	FILE *locks = fopen("/proc/locks", "re");
+	char *path = xasprintf("%s/lock", runtime_dir), line[160], file[64];
 	struct stat st;
-	pid_t found = 0;
-	bool is_there = stat(path, &st) == 0;
+	FILE *locks = stat(path, &st) == 0 ? fopen("/proc/locks", "re") : NULL;
+	pid_t pid = 0;
 
 	free(path);
-	while (locks && is_there && !found && fgets(line, sizeof(line), locks)) {
-		unsigned major_, minor_;
-		unsigned long inode;
-		int pid;
-
-		if (sscanf(line, "%*s FLOCK %*s WRITE %d %x:%x:%lu", &pid, &major_, &minor_,
-		        &inode) == 4 &&
-		    major_ == major(st.st_dev) && minor_ == minor(st.st_dev) && inode == st.st_ino)
-			found = pid;
-	}
-	if (locks)
-		fclose(locks);
-	return found;
+	if (!locks)
+		return 0;
+	snprintf(file, sizeof(file), "%02x:%02x:%llu", major(st.st_dev), minor(st.st_dev),
+	    (unsigned long long)st.st_ino);
+	while (!pid && fgets(line, sizeof(line), locks))
+		pid = holder_in(line, file);
+	fclose(locks);
+	return pid;
 }
 
 /* Where no daemon runs: root would start the unit, which has a user of its own. */
@@ -150,19 +158,19 @@ static uint64_t count_need(const struct config *config)
 
 static bool read_limit(pid_t pid, uint64_t *ret_limit)
 {
+	static const char title[] = "Max open files";
 	char path[40], line[128];
-	unsigned long long n;
-	FILE *limits;
 	bool found = false;
+	FILE *limits;
 
 	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
 	limits = fopen(path, "re");
 	while (limits && !found && fgets(line, sizeof(line), limits))
-		found = sscanf(line, "Max open files %llu", &n) == 1;
+		found = strncmp(line, title, strlen(title)) == 0;
 	if (limits)
 		fclose(limits);
 	if (found)
-		*ret_limit = n;
+		*ret_limit = strtoull(line + strlen(title), NULL, 10);
 	return found;
 }
 

@@ -191,24 +191,22 @@ static void append_rule(const struct trial *trial, struct buf *rule, const char 
 	}
 }
 
-static void note_lack(struct trial *trial, const char *without, struct slice keys)
+/* To what the rule holds already the commands are added. */
+static void note_lack(struct trial *trial, struct buf *rule, const char *without)
 {
-	struct buf rule = { 0 };
+	struct doctor *d = trial->doctor;
 
-	buf_append(&rule, keys.data, keys.len);
-	append_rule(trial, &rule, without);
-	if (buf_len(&rule)) {
-		if (without)
-			doctor_note(trial->doctor, HEALTH_WARNING, "the user %s lacks%.*s: %s",
-			    trial->user, (int)buf_len(&rule), buf_data(&rule), without);
-		else
-			doctor_note(trial->doctor, HEALTH_ERROR,
-			    "the user %s lacks what the daemon cannot work without", trial->user);
-		doctor_advise(trial->doctor, "ACL SETUSER %s%.*s%s", trial->user,
-		    (int)buf_len(&rule), buf_data(&rule),
-		    ctl_redis(trial->doctor->ctl)->cluster ? " (at every node)" : "");
-	}
-	buf_done(&rule);
+	append_rule(trial, rule, without);
+	if (!buf_len(rule))
+		return;
+	if (without)
+		doctor_note(d, HEALTH_WARNING, "the user %s lacks%.*s: %s", trial->user,
+		    (int)buf_len(rule), buf_data(rule), without);
+	else
+		doctor_note(d, HEALTH_ERROR,
+		    "the user %s lacks what the daemon cannot work without", trial->user);
+	doctor_advise(d, "ACL SETUSER %s%.*s%s", trial->user, (int)buf_len(rule), buf_data(rule),
+	    ctl_redis(d->ctl)->cluster ? " (at every node)" : "");
 }
 
 static bool is_told_already(size_t right)
@@ -223,12 +221,16 @@ static bool is_told_already(size_t right)
 static void note_all(struct trial *trial)
 {
 	size_t n_before = trial->doctor->findings.len;
+	struct buf rule = { 0 };
 
-	note_lack(trial, NULL, buf_slice(&trial->keys));
+	note_lack(trial, &trial->keys, NULL);
 	for (size_t i = 0; i < n_rights; i++) {
-		if (rights[i].without && !is_told_already(i))
-			note_lack(trial, rights[i].without, (struct slice){ "", 0 });
+		if (!rights[i].without || is_told_already(i))
+			continue;
+		buf_clear(&rule);
+		note_lack(trial, &rule, rights[i].without);
 	}
+	buf_done(&rule);
 	if (trial->n_untold)
 		doctor_note(trial->doctor, HEALTH_UNKNOWN, "%zu could not be checked: no answer",
 		    trial->n_untold);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parse.h"
+
 static struct slice line_end(struct slice line)
 {
 	if (line.len && line.data[line.len - 1] == '\r')
@@ -28,18 +30,26 @@ struct slice info_value(struct slice info, const char *name)
 	return (struct slice){ "", 0 };
 }
 
+static struct slice until_dot(struct slice s)
+{
+	const char *dot = memchr(s.data, '.', s.len);
+
+	return (struct slice){ s.data, dot ? (size_t)(dot - s.data) : s.len };
+}
+
 int server_version_read(struct slice info, struct server_version *ret_version)
 {
 	struct slice redis = info_value(info, "redis_version");
 	struct slice valkey = info_value(info, "valkey_version");
 	struct slice shown = valkey.len ? valkey : redis;
-	unsigned major, minor;
-	char text[32];
+	const char *dot = memchr(redis.data, '.', redis.len);
+	size_t len = dot ? (size_t)(dot - redis.data) : 0;
+	uint64_t major, minor;
 
-	snprintf(text, sizeof(text), "%.*s", (int)redis.len, redis.data);
-	if (sscanf(text, "%3u.%2u", &major, &minor) != 2)
+	if (!dot || parse_u64((struct slice){ redis.data, len }, &major) ||
+	    parse_u64(until_dot((struct slice){ dot + 1, redis.len - len - 1 }), &minor))
 		return -EINVAL;
-	ret_version->number = 100 * major + minor;
+	ret_version->number = (unsigned)(100 * major + minor);
 	snprintf(ret_version->text, sizeof(ret_version->text), "%s %.*s",
 	    valkey.len ? "Valkey" : "Redis", (int)shown.len, shown.data);
 	return 0;
