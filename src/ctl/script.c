@@ -27,4 +27,12 @@ const char script_remove[] =
 #include "redis/prelude.lua.inc"
 #include "ctl/remove.lua.inc"
 	;
+const char script_trim[] =
+#include "redis/prelude.lua.inc"
+#include "redis/trim.lua.inc"
+	;
+const char script_trim_page[] =
+#include "redis/prelude.lua.inc"
+#include "ctl/trim_page.lua.inc"
+	;
 /* clang-format on */

@@ -10,5 +10,7 @@ extern const char script_redrive[];
 extern const char script_redrive_new[];
 extern const char script_release[];
 extern const char script_remove[];
+extern const char script_trim[]; /* redis/trim.lua, the daemon's own */
+extern const char script_trim_page[];
 
 #endif

@@ -13,18 +13,7 @@
 #include "base/clock.h"
 #include "ctl/fields.h"
 #include "ctl/interrupt.h"
-
-/* The prelude comes first: an order that must not be sorted. */
-/* clang-format off */
-static const char script_trim[] =
-#include "redis/prelude.lua.inc"
-#include "redis/trim.lua.inc"
-	;
-static const char script_page[] =
-#include "redis/prelude.lua.inc"
-#include "ctl/trimpage.lua.inc"
-	;
-/* clang-format on */
+#include "ctl/script.h"
 
 /* Where the counting is. */
 struct walk {
@@ -127,7 +116,7 @@ static void add_losses(struct trimplan *p, const struct reply *page)
 
 static const struct reply *ask_page(struct trimplan *p, const struct walk *w, uint64_t most)
 {
-	struct buf *out = place_eval(&p->target->place, script_page, 1, 6);
+	struct buf *out = place_eval(&p->target->place, script_trim_page, 1, 6);
 
 	command_text(out, p->target->stream);
 	command_text(out, p->target->group);
