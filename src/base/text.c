@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -138,6 +139,51 @@ void text_append_base64(struct buf *to, struct slice s)
 			out[2] = '=';
 	}
 	buf_added(to, (s.len + 2) / 3 * 4);
+}
+
+/* -1: no letter. */
+static int base64_value(char letter)
+{
+	const char *at = letter ? strchr(base64_letters, letter) : NULL;
+
+	return at ? (int)(at - base64_letters) : -1;
+}
+
+/* Four letters, of which the last n_padding are "=": 0, or -EINVAL. */
+static int decode_four(struct buf *to, const char *in, size_t n_padding)
+{
+	uint32_t bits = 0;
+	char out[3];
+
+	for (size_t i = 0; i < 4; i++) {
+		int value = i < 4 - n_padding ? base64_value(in[i]) : 0;
+
+		if (value < 0)
+			return -EINVAL;
+		bits = bits << 6 | (uint32_t)value;
+	}
+	/* Bits that are not part of a byte are zero: one text for the same bytes. */
+	if (bits & ((1U << 8 * n_padding) - 1))
+		return -EINVAL;
+	for (size_t i = 0; i < 3; i++)
+		out[i] = (char)(bits >> (16 - 8 * i));
+	buf_append(to, out, 3 - n_padding);
+	return 0;
+}
+
+int text_decode_base64(struct buf *to, struct slice s)
+{
+	size_t n_padding = 0;
+
+	if (s.len % 4)
+		return -EINVAL;
+	while (n_padding < 2 && n_padding < s.len && s.data[s.len - 1 - n_padding] == '=')
+		n_padding++;
+	for (size_t i = 0; i < s.len; i += 4) {
+		if (decode_four(to, s.data + i, i + 4 == s.len ? n_padding : 0))
+			return -EINVAL;
+	}
+	return 0;
 }
 
 /* Longer words are never a slip of the finger away from one of ours. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/compiler.h"
 #include "base/slice.h"
 
 /* Strict: no overlong forms, no surrogates, nothing above U+10FFFF. */
@@ -21,6 +22,10 @@ void text_append_printable(struct buf *to, struct slice s);
 
 /* Appends standard base64 with padding. */
 void text_append_base64(struct buf *to, struct slice s);
+
+/* Appends the bytes that such text stands for: 0, or -EINVAL for any other text, with part of it
+ * appended. */
+int text_decode_base64(struct buf *to, struct slice s) MUST_CHECK;
 
 /* Number of single-character edits from a to b, counting a swap of neighbours as one; anything
  * above `limit` is reported as limit + 1. */

@@ -6,16 +6,20 @@
 
 #include "base/buf.h"
 #include "base/compiler.h"
+#include "ctl/add.h"
 #include "ctl/claim.h"
 #include "ctl/consumers.h"
 #include "ctl/dead.h"
 #include "ctl/doctor.h"
 #include "ctl/info.h"
+#include "ctl/pending.h"
 #include "ctl/redrive.h"
 #include "ctl/release.h"
 #include "ctl/replay.h"
+#include "ctl/show.h"
 #include "ctl/status.h"
 #include "ctl/steer.h"
+#include "ctl/tail.h"
 #include "ctl/top.h"
 #include "ctl/trim.h"
 
@@ -39,8 +43,21 @@ const struct command commands[] = {
 	    .run = metrics_run },
 	{ "names", "", "names of consumers, for the completion of shells", .is_hidden = true,
 	    .options = OPTIONS_OF_DAEMON, .run = names_run },
+	{ "add", "NAME [FIELD VALUE...]", "add an entry, or one for each line of a file",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF(MAXLEN) | OPTIONS_OF(NDJSON), .n_words_min = 1,
+	    .n_words_plain = 2, .run = add_run },
 	{ "info", "NAME", "length, lag, pending entries, consumers", .options = OPTIONS_OF_REDIS,
 	    .n_words_min = 1, .n_words_max = 1, .run = info_run },
+	{ "tail", "NAME", "the last entries, and new ones as they come",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF(FROM) | OPTIONS_OF(COUNT), .n_words_min = 1,
+	    .n_words_max = 1, .run = tail_run },
+	{ "pending", "NAME", "what was delivered and not acknowledged",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF(CONSUMER) | OPTIONS_OF(IDLE) |
+	               OPTIONS_OF(COUNT) | OPTIONS_OF(PAYLOAD),
+	    .n_words_min = 1, .n_words_max = 1, .run = pending_run },
+	{ "show", "NAME ID", "one entry and what became of it",
+	    .options = OPTIONS_OF_REDIS | OPTIONS_OF(COUNT), .n_words_min = 2, .n_words_max = 2,
+	    .run = show_run },
 	{ "claim", "NAME", "take over what others have let lie",
 	    .options = OPTIONS_OF_REDIS | OPTIONS_OF_CHANGE | OPTIONS_OF(FROM) |
 	               OPTIONS_OF(MIN_IDLE) | OPTIONS_OF(CONSUMER),

@@ -106,6 +106,26 @@ void link_pause(struct link *l, uint64_t ms)
 		link_turn(l, end_ms - now_ms < RETRY_MS ? end_ms - now_ms : RETRY_MS);
 }
 
+static void on_input(struct ev_loop *ev, ev_io *w, int events)
+{
+	struct link *l = w->data;
+
+	(void)ev;
+	(void)events;
+	loop_stop(l->loop);
+}
+
+void link_turn_for_input(struct link *l, int fd, uint64_t ms)
+{
+	ev_io io;
+
+	ev_io_init(&io, on_input, fd, EV_READ);
+	io.data = l;
+	ev_io_start(loop_ev(l->loop), &io);
+	link_turn(l, ms);
+	ev_io_stop(loop_ev(l->loop), &io);
+}
+
 /* ---- places */
 
 static void on_change(struct home *h)
@@ -120,7 +140,7 @@ static bool is_hopeless(const struct place *p)
 {
 	const struct redis_settings *s = p->link->redis.settings;
 
-	return !s->cluster && !s->sentinel.master && home_has_tried(&p->home);
+	return !p->was_up && !s->cluster && !s->sentinel.master && home_has_tried(&p->home);
 }
 
 static int wait_up(struct place *p, struct fault *ret_why)
@@ -138,6 +158,7 @@ static int wait_up(struct place *p, struct fault *ret_why)
 		}
 		link_turn(p->link, RETRY_MS);
 	}
+	p->was_up = true;
 	return 0;
 }
 
@@ -159,6 +180,13 @@ static int complain_of(const struct link *l, int r, const struct fault *why)
 		complain("no connection to %s: %s", name, why->why);
 	free(name);
 	return r;
+}
+
+int place_ready(struct place *p)
+{
+	struct fault why = { 0 };
+
+	return complain_of(p->link, wait_up(p, &why), &why);
 }
 
 int place_open(struct link *l, const char *key, struct place *ret_place)
@@ -280,12 +308,17 @@ static void exchange(struct place *p)
 		link_turn(l, PATIENCE_MS);
 }
 
-/* The server has refused for now, or has sent us elsewhere: nothing was done. */
-static bool is_passing(const struct reply *r)
+bool place_is_passing(struct place *p, const struct reply *answer)
 {
-	enum redis_error class = reply_is_error(r) ? redis_error_class(r->text) : REDIS_UNKNOWN;
+	enum redis_error class;
 
-	return class == REDIS_MOVED || class == REDIS_TEMPORARY || class == REDIS_READONLY;
+	if (!reply_is_error(answer))
+		return false;
+	class = redis_error_class(answer->text);
+	if (class != REDIS_MOVED && class != REDIS_TEMPORARY && class != REDIS_READONLY)
+		return false;
+	home_heard_error(&p->home, class, answer->text);
+	return true;
 }
 
 const struct reply *ask(struct place *p)
@@ -294,18 +327,16 @@ const struct reply *ask(struct place *p)
 
 	for (;;) {
 		const struct reply *r;
-		struct fault why = { 0 };
 
-		if (complain_of(p->link, wait_up(p, &why), &why))
+		if (place_ready(p))
 			return NULL;
 		exchange(p);
 		r = p->link->answer;
 		if (!r)
 			complain("the connection to Redis was lost: whether the last command was "
 			         "carried out is not known");
-		if (!r || !is_passing(r) || clock_mono_ms() >= end_ms || interrupted())
+		if (!place_is_passing(p, r) || clock_mono_ms() >= end_ms || interrupted())
 			return r;
-		home_heard_error(&p->home, redis_error_class(r->text), r->text);
 		link_pause(p->link, RETRY_MS);
 	}
 }

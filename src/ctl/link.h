@@ -26,8 +26,12 @@ struct loop *link_loop(struct link *l);
 /* Lets time pass, for at most ms; less after an interrupt (ctl/interrupt.h). */
 void link_pause(struct link *l, uint64_t ms);
 
-/* Turns the loop until somebody calls loop_stop(), for at most ms. */
+/* Turns the loop until an answer has come, a connection has changed, or somebody calls loop_stop(),
+ * for at most ms. */
 void link_turn(struct link *l, uint64_t ms);
+
+/* The same, and for bytes to read at a descriptor that is no regular file. */
+void link_turn_for_input(struct link *l, int fd, uint64_t ms);
 
 /* A key, and the server that has it. */
 struct place {
@@ -35,6 +39,7 @@ struct place {
 	struct home home;
 	struct buf command;  /* the next one */
 	size_t n_unanswered; /* of those that were sent */
+	bool was_up;         /* a connection that was lost is worth waiting for */
 };
 
 /* Connects: 0, or -errno after saying on standard error why not. key is borrowed. A place that is
@@ -46,6 +51,9 @@ int place_try(struct link *l, const char *key, struct place *ret_place,
     struct fault *ret_why) MUST_CHECK;
 /* Allowed for a zeroed one, and for one that could not be opened. */
 void place_close(struct place *p);
+
+/* Waits for the connection, if it is down: 0, or -errno after saying on standard error why not. */
+int place_ready(struct place *p) MUST_CHECK;
 
 /* Begins a command of n_args arguments (redis/command.h). */
 struct buf *place_command(struct place *p, size_t n_args);
@@ -65,6 +73,10 @@ const struct reply *ask(struct place *p) MUST_CHECK;
 
 /* The same, for who has no use for an error: it is told on standard error, and NULL returned. */
 const struct reply *ask_well(struct place *p) MUST_CHECK;
+
+/* Whether an error is one that passes: the server refuses for now, or the key has moved. Nothing
+ * was done; what the error says of the key's place has been noted. */
+bool place_is_passing(struct place *p, const struct reply *answer);
 
 /* Tells an error reply on standard error, with the right that is missing if it is one. */
 void place_complain(const struct place *p, const struct reply *error);

@@ -21,9 +21,15 @@ void progress_begin(struct progress *p, const char *what, uint64_t total)
 	};
 }
 
+void progress_share(struct progress *p, uint64_t part, uint64_t whole)
+{
+	p->part = part < whole ? part : whole;
+	p->whole = whole;
+}
+
 static void append_bar(struct buf *line, uint64_t done, uint64_t total)
 {
-	uint64_t full = total ? done * BAR_WIDTH / total : 0;
+	uint64_t full = done * BAR_WIDTH / total;
 
 	buf_append_char(line, '[');
 	for (uint64_t i = 0; i < BAR_WIDTH; i++)
@@ -31,20 +37,26 @@ static void append_bar(struct buf *line, uint64_t done, uint64_t total)
 	buf_printf(line, "] %3llu%%  ", (unsigned long long)(done * 100 / total));
 }
 
+static uint64_t rate_of(uint64_t n, uint64_t took_ms)
+{
+	return took_ms ? n * 1000 / took_ms : 0;
+}
+
 static void show(struct progress *p)
 {
 	uint64_t took_ms = p->shown_at_ms - p->started_at_ms;
-	uint64_t rate = took_ms ? p->n_done * 1000 / took_ms : 0;
-	uint64_t done = p->total && p->n_done > p->total ? p->total : p->n_done;
+	uint64_t whole = p->whole ? p->whole : p->total;
+	uint64_t part = p->whole ? p->part : p->n_done < whole ? p->n_done : whole;
+	uint64_t rate = rate_of(part, took_ms);
 	struct buf line = { 0 };
 
-	if (p->total)
-		append_bar(&line, done, p->total);
+	if (whole)
+		append_bar(&line, part, whole);
 	buf_printf(&line, "%llu %s, %llu/s", (unsigned long long)p->n_done, p->what,
-	    (unsigned long long)rate);
-	if (p->total && rate) {
+	    (unsigned long long)rate_of(p->n_done, took_ms));
+	if (whole && rate) {
 		buf_append_text(&line, ", ");
-		human_duration(&line, (p->total - done) * 1000 / rate);
+		human_duration(&line, (whole - part) * 1000 / rate);
 		buf_append_text(&line, " left");
 	}
 	fprintf(stderr, "\r\033[K%.*s", (int)buf_len(&line), buf_data(&line));

@@ -11,6 +11,7 @@ struct progress {
 	const char *what; /* "entries" */
 	uint64_t total;   /* 0: not known */
 	uint64_t n_done;
+	uint64_t part, whole; /* of something else that tells the share; whole 0: nothing does */
 	uint64_t started_at_ms, shown_at_ms;
 	bool is_shown;
 };
@@ -20,6 +21,9 @@ void progress_begin(struct progress *p, const char *what, uint64_t total);
 
 /* So many more. The line is drawn again ten times a second at most. */
 void progress_add(struct progress *p, uint64_t n);
+
+/* How far it has come of something else than what is counted: of the bytes of a file, say. */
+void progress_share(struct progress *p, uint64_t part, uint64_t whole);
 
 /* Clears the line. To be called before anything else is printed. */
 void progress_end(struct progress *p);

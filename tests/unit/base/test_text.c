@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -99,6 +100,41 @@ static void test_base64(void **state)
 	}
 }
 
+static void test_decode_base64(void **state)
+{
+	static const struct {
+		struct slice text;
+		int result;
+		struct slice want;
+	} rows[] = {
+		{ { "", 0 }, 0, { "", 0 } },
+		{ { "Zg==", 4 }, 0, { "f", 1 } },
+		{ { "Zm8=", 4 }, 0, { "fo", 2 } },
+		{ { "Zm9vYmFy", 8 }, 0, { "foobar", 6 } },
+		{ { "//79", 4 }, 0, { "\xff\xfe\xfd", 3 } },
+		{ { "+/A=", 4 }, 0, { "\xfb\xf0", 2 } },
+		{ { "AA==", 4 }, 0, { "", 1 } },
+		{ { "Zg=", 3 }, -EINVAL, { "", 0 } },
+		{ { "Z===", 4 }, -EINVAL, { "", 0 } },
+		{ { "====", 4 }, -EINVAL, { "", 0 } },
+		{ { "Zg==Zg==", 8 }, -EINVAL, { "f", 0 } },
+		{ { "Zh==", 4 }, -EINVAL, { "", 0 } },
+		{ { "Zm9=", 4 }, -EINVAL, { "", 0 } },
+		{ { "Zm-_", 4 }, -EINVAL, { "", 0 } },
+		{ { "Zm9\0", 4 }, -EINVAL, { "", 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf got = { 0 };
+
+		assert_int_equal(text_decode_base64(&got, rows[i].text), rows[i].result);
+		if (!rows[i].result)
+			assert_true(slice_equal(buf_slice(&got), rows[i].want));
+		buf_done(&got);
+	}
+}
+
 static void test_distance(void **state)
 {
 	static const struct {
@@ -136,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_decode_base64),
 		cmocka_unit_test(test_distance),
 	};
 
