@@ -217,9 +217,10 @@ class Finding(DaemonCase):
             silent.listen(1)
             process = subprocess.Popen([SLUICECTL, "--socket", path, "status"], stderr=subprocess.PIPE, env=self.ctl_env())
             self.addCleanup(self._end, process)
-            wait_until(lambda: silent.accept(), 10, "the request")
-            process.send_signal(2)
-            self.assertEqual(process.wait(10), -2)
+            silent.settimeout(10)
+            with silent.accept()[0]:  # kept: its end would be an answer
+                process.send_signal(2)
+                self.assertEqual(process.wait(10), -2)
 
 
 CONFIG_OF_TCP = json.dumps({
