@@ -15,8 +15,9 @@ enum ctl_exit doctor_run(struct ctl *c);
 
 /* The daemon of this configuration on this machine, as far as it can be seen. */
 struct service {
-	pid_t pid; /* 0: none runs */
-	uid_t uid; /* whose handlers are: of the daemon, else of who would run it */
+	pid_t pid;      /* 0: none runs */
+	uid_t uid;      /* whose handlers are: of the daemon, else of who would run it */
+	bool is_hidden; /* one may run: we may not look into its directory */
 };
 
 struct doctor {

@@ -116,25 +116,63 @@ static uid_t expected_user(void)
 	return pw ? pw->pw_uid : geteuid();
 }
 
+static pid_t find_in(struct doctor *d, const char *runtime_dir)
+{
+	char *socket_path = xasprintf("%s/control.sock", runtime_dir);
+	pid_t pid = listener_at(socket_path, strlen(socket_path));
+
+	if (access(runtime_dir, X_OK) && errno == EACCES)
+		d->service.is_hidden = true;
+	free(socket_path);
+	return pid ? pid : find_holder(runtime_dir);
+}
+
+/* systemd names the runtime directory of its units; another user's default is elsewhere. */
+static pid_t find_unit(struct doctor *d)
+{
+	static const char units[] = "/etc/sluiced/", system_dir[] = "/run/sluiced";
+	const char *instance = config_of(d)->daemon.instance;
+	char *runtime_dir;
+	pid_t pid;
+
+	if (strncmp(ctl_config_path(d->ctl), units, strlen(units)) != 0)
+		return 0;
+	runtime_dir = strcmp(instance, "default") == 0 ? xstrdup(system_dir)
+	                                               : xasprintf("%s/%s", system_dir, instance);
+	pid = find_in(d, runtime_dir);
+	free(runtime_dir);
+	return pid;
+}
+
 void service_find(struct doctor *d)
 {
+	struct service *s = &d->service;
 	char proc[32];
 	struct stat st;
 
-	d->service.pid = find_listener(d);
-	if (!d->service.pid)
-		d->service.pid = find_holder(config_of(d)->daemon.runtime_dir);
-	snprintf(proc, sizeof(proc), "/proc/%d", (int)d->service.pid);
-	d->service.uid = d->service.pid && stat(proc, &st) == 0 ? st.st_uid : expected_user();
+	s->pid = find_listener(d);
+	if (!s->pid)
+		s->pid = find_in(d, config_of(d)->daemon.runtime_dir);
+	if (!s->pid)
+		s->pid = find_unit(d);
+	snprintf(proc, sizeof(proc), "/proc/%d", (int)s->pid);
+	s->uid = s->pid && stat(proc, &st) == 0 ? st.st_uid : expected_user();
 }
 
 void look_at_daemon(struct doctor *d)
 {
+	const char *runtime_dir = config_of(d)->daemon.runtime_dir;
+
 	if (d->service.pid)
 		doctor_note(d, HEALTH_OK, "process %d", (int)d->service.pid);
+	else if (d->service.is_hidden)
+		doctor_note(d, HEALTH_UNKNOWN,
+		    "could not be checked: its runtime directory may not be looked into");
 	else
 		doctor_note(d, HEALTH_OK, "none with the runtime directory %s is running here",
-		    config_of(d)->daemon.runtime_dir);
+		    runtime_dir);
+	if (!d->service.pid && d->service.is_hidden)
+		doctor_advise(d, "run this as root, or as the user of the daemon");
 }
 
 /* ---- descriptors */

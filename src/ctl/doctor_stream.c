@@ -228,6 +228,11 @@ void look_at_name(struct doctor *d)
 		doctor_note(d, HEALTH_OK, "%s is the daemon here", d->target->consumer);
 		return;
 	}
+	if (d->service.is_hidden) {
+		doctor_note(d, HEALTH_UNKNOWN,
+		    "could not be checked: whether the daemon here is at work may not be seen");
+		return;
+	}
 	watch_name(d, idle_ms);
 	if (d->is_twin)
 		note_twin(d);

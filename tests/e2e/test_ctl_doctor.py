@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: MIT
 """sluicectl doctor: each thing that it is to find, and a machine where all is well."""
 
+import json
 import os
+import pathlib
 import re
 import resource
+import shutil
+import subprocess
+import tempfile
 import time
 
 import resp
 from cluster import Cluster
-from ctl import CtlCase
+from ctl import SLUICECTL, CtlCase
 from fakeredis import FakeRedis
 from harness import main
 from servers import ROOT
@@ -319,6 +324,25 @@ class Machine(Doctor):
     def test_daemon_that_listens_nowhere(self):
         pid = self.start_daemon(listen=[])
         self.assert_found("daemon", "ok", "^process %d$" % pid)
+
+    def test_daemon_that_may_not_be_seen(self):
+        folders = pathlib.Path(SLUICECTL).resolve().parents
+        if os.geteuid() or not all(folder.stat().st_mode & 0o001 for folder in folders):
+            self.skipTest("it takes root, and a place where another user can run it")
+        shared = tempfile.mkdtemp(prefix="sluiced-", dir="/tmp")  # that of the tests is for us alone
+        self.addCleanup(shutil.rmtree, shared)
+        os.chmod(shared, 0o755)
+        self.config_path = shared + "/ctl.yaml"
+        fake = FakeRedis(shared + "/redis.sock", self.redis.path)
+        self.addCleanup(fake.close)
+        os.chmod(fake.path, 0o777)
+        self.add()
+        self.abandon(consumer="me")
+        self.configure(redis={"url": fake.url}, daemon={"runtime_dir": self.path("run")})
+        done = subprocess.run(self.argv("doctor", "--json"), capture_output=True, check=False,
+                              user=65534, group=65534, extra_groups=[], env=self.ctl_env())
+        said = {f["check"]: f["health"] for f in json.loads(done.stdout)["findings"]}
+        self.assertEqual((said["daemon"], said["name"], said["handler"]), ("unknown", "unknown", "error"))
 
     def test_descriptors_of_the_daemon(self):
         pid = self.start_daemon()
