@@ -109,8 +109,8 @@ static void tell_haul(const struct claim *cl, const struct target *t, const stru
 	if (cl->ctl->json)
 		print_haul(cl, t, h);
 	else if (!cl->is_dry || !h->n_taken)
-		printf("%llu entr%s of %s claimed for %s.\n", (unsigned long long)h->n_taken,
-		    h->n_taken == 1 ? "y" : "ies", t->stream, receiver_of(cl, t));
+		printf("%llu %s of %s claimed for %s.\n", (unsigned long long)h->n_taken,
+		    entries_word(h->n_taken), t->stream, receiver_of(cl, t));
 	if (h->n_gone)
 		complain("%s: the data of %llu entries, %s the first, is gone from the stream: "
 		         "they stay where they are until a daemon records them",
@@ -174,11 +174,11 @@ static enum consent ask_user(const struct claim *cl, const struct targets *targe
 	enum consent consent;
 
 	human_duration(&idle, cl->min_idle_ms);
-	consent = confirm(cl->ctl,
-	    "%llu entries of %s, idle for %.*s or longer, will be claimed for %s.%s",
-	    (unsigned long long)n, cl->from ? cl->from : "other consumers", (int)buf_len(&idle),
-	    buf_data(&idle), targets->len > 1 ? "the configured consumer" : receiver_of(cl, t),
-	    warning(cl, t));
+	consent =
+	    confirm(cl->ctl, "%llu %s of %s, idle for %.*s or longer, will be claimed for %s.%s",
+	        (unsigned long long)n, entries_word(n), cl->from ? cl->from : "other consumers",
+	        (int)buf_len(&idle), buf_data(&idle),
+	        targets->len > 1 ? "the configured consumer" : receiver_of(cl, t), warning(cl, t));
 	buf_done(&idle);
 	return consent;
 }

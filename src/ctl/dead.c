@@ -305,25 +305,30 @@ static enum ctl_exit purge_page(void *owner, struct record_stream *from,
 	return status;
 }
 
-static void tell_purged(const struct ctl *c, const struct purge *p, uint64_t n_wanted)
+static void print_purged(const struct ctl *c, uint64_t n_found, uint64_t n_purged)
 {
 	struct buf text = { 0 };
 	struct json j = { .to = &text };
 
-	if (c->json) {
-		json_object_begin(&j);
-		json_pair_u64(&j, "found", n_wanted);
-		json_pair_u64(&j, "purged", p->n_purged);
-		json_object_end(&j);
-		print_json(&text);
-	} else {
+	json_object_begin(&j);
+	json_pair_u64(&j, "found", n_found);
+	json_pair_u64(&j, "purged", n_purged);
+	json_pair_bool(&j, "dry_run", args_has(&c->args, OPTION_DRY_RUN));
+	json_object_end(&j);
+	print_json(&text);
+	buf_done(&text);
+}
+
+static void tell_purged(const struct ctl *c, const struct purge *p, uint64_t n_found)
+{
+	if (c->json)
+		print_purged(c, n_found, p->n_purged);
+	else
 		printf("%llu record%s removed.\n", (unsigned long long)p->n_purged,
 		    plural(p->n_purged));
-	}
-	buf_done(&text);
 	if (interrupted())
 		complain("interrupted: the other %llu records are still there",
-		    (unsigned long long)(n_wanted - p->progress.n_done));
+		    (unsigned long long)(n_found - p->progress.n_done));
 }
 
 static enum ctl_exit purge(struct records *r)
@@ -349,6 +354,8 @@ static enum ctl_exit ask_and_purge(struct records *r)
 	consent = records_confirm(r, "removed for good");
 	if (consent == CONSENT_GO)
 		status = purge(r);
+	else if (consent == CONSENT_DRY && r->ctl->json)
+		print_purged(r->ctl, r->n_matched, 0);
 	if (status == CTL_DONE)
 		status = consent == CONSENT_NO ? CTL_FAILED : records_tell_missing(r);
 	return status;

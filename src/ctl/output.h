@@ -51,6 +51,12 @@ static inline const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* "1 entry", "2 entries" */
+static inline const char *entries_word(uint64_t n)
+{
+	return n == 1 ? "entry" : "entries";
+}
+
 /* Prints a JSON document (base/json.h), a newline behind it, and empties the buffer. */
 void print_json(struct buf *document);
 

@@ -158,7 +158,7 @@ static enum ctl_exit finish(const struct release *r, enum ctl_exit status)
 	size_t n_done = r->n_released + r->n_missing + r->n_gone;
 
 	if (!r->ctl->json && (!r->is_dry || !r->n_released))
-		printf("%zu entr%s given back.\n", r->n_released, r->n_released == 1 ? "y" : "ies");
+		printf("%zu %s given back.\n", r->n_released, entries_word(r->n_released));
 	if (n_done < r->n_ids)
 		complain("%s: the other %zu were not looked at",
 		    interrupted() ? "interrupted" : "stopped", r->n_ids - n_done);

@@ -204,6 +204,7 @@ static void print_outcome(const struct removal *r, const struct target *t,
 	json_pair_u64(&j, "handed_over", o->n_given);
 	json_pair_u64(&j, "recorded", o->n_recorded);
 	json_pair_u64(&j, "pending", o->n_pending);
+	json_pair_bool(&j, "dry_run", args_has(&r->ctl->args, OPTION_DRY_RUN));
 	json_object_end(&j);
 	print_json(&text);
 	buf_done(&text);
@@ -217,11 +218,11 @@ static void tell_outcome(const struct removal *r, const struct target *t,
 		return;
 	}
 	if (o->n_given)
-		printf("%llu entries of %s handed over to %s.\n", (unsigned long long)o->n_given,
-		    t->stream, receiver_of(r, t));
+		printf("%llu %s of %s handed over to %s.\n", (unsigned long long)o->n_given,
+		    entries_word(o->n_given), t->stream, receiver_of(r, t));
 	if (o->n_recorded)
-		printf("%llu entries of %s whose data was gone %s.\n",
-		    (unsigned long long)o->n_recorded, t->stream,
+		printf("%llu %s of %s whose data was gone %s.\n", (unsigned long long)o->n_recorded,
+		    entries_word(o->n_recorded), t->stream,
 		    t->dead_letters ? "recorded as dead letters" : "acknowledged");
 	if (o->is_removed)
 		printf("%s removed from %s.\n", r->name, t->stream);
@@ -294,6 +295,22 @@ static bool is_at_work(const struct removal *r)
 	return r->idle_ms < (s ? s->read.block_ms : BLOCK_MS) + MARGIN_MS;
 }
 
+/* What there is, for a program that asked with --dry-run. */
+static enum ctl_exit print_all(struct removal *r)
+{
+	enum ctl_exit status = CTL_DONE;
+
+	for (size_t i = 0; i < r->targets.len && status == CTL_DONE && r->ctl->json; i++) {
+		struct answer a = { 0 };
+
+		status = ask_remove(r, &r->targets.items[i], true, &a);
+		if (status == CTL_DONE && a.word != CONSUMER_NONE)
+			print_outcome(r, &r->targets.items[i],
+			    &(struct outcome_here){ .n_pending = a.n_pending });
+	}
+	return status;
+}
+
 static enum consent ask_user(const struct removal *r)
 {
 	const struct target *t = &r->targets.items[0];
@@ -306,8 +323,9 @@ static enum consent ask_user(const struct removal *r)
 	else
 		buf_printf(&text, "%zu streams", r->n_there);
 	if (r->n_pending)
-		buf_printf(&text, ", after %llu pending entries have been given to %s",
-		    (unsigned long long)r->n_pending, receiver_of(r, t));
+		buf_printf(&text, ", after %llu pending %s been given to %s",
+		    (unsigned long long)r->n_pending,
+		    r->n_pending == 1 ? "entry has" : "entries have", receiver_of(r, t));
 	buf_append_char(&text, '.');
 	if (is_at_work(r)) {
 		buf_append_text(&text, " It was there ");
@@ -324,9 +342,9 @@ static enum consent ask_user(const struct removal *r)
 
 static enum ctl_exit refuse_pending(const struct removal *r)
 {
-	complain("%s has %llu pending entries, which would be lost: --handover gives them to the "
+	complain("%s has %llu pending %s, which would be lost: --handover gives them to the "
 	         "configured consumer first",
-	    r->name, (unsigned long long)r->n_pending);
+	    r->name, (unsigned long long)r->n_pending, entries_word(r->n_pending));
 	return CTL_FAILED;
 }
 
@@ -341,7 +359,7 @@ static enum ctl_exit ask_and_remove(struct removal *r)
 		return refuse_pending(r);
 	consent = ask_user(r);
 	if (consent != CONSENT_GO)
-		return consent == CONSENT_DRY ? CTL_DONE : CTL_FAILED;
+		return consent == CONSENT_DRY ? print_all(r) : CTL_FAILED;
 	progress_begin(&r->progress, "entries handed over", r->n_pending);
 	for (size_t i = 0; i < r->targets.len && status == CTL_DONE; i++)
 		status = remove_from(r, &r->targets.items[i]);

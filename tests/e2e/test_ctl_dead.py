@@ -183,6 +183,7 @@ class Redrive(DeadCase):
                          [(record, "done", True), (lost, "gone", True)])
         self.assertEqual((self.pending_of(), self.records_left()), ({}, [record, lost]))
         self.assertIn("1 record of s:dead will be removed", self.ctl("dead", "purge", "c", "1-1", "--dry-run").err)
+        self.assertEqual(self.dead_lines("purge", "c", "--dry-run"), [{"found": 2, "purged": 0, "dry_run": True}])
         self.assertEqual(self.records_left(), [record, lost])
 
     def test_what_cannot_be_given_back_is_kept(self):
@@ -405,7 +406,7 @@ class Purge(DeadCase):
         a, b = self.bury("5-1"), self.bury("5-2", (), reason="trimmed")
         self.ctl("dead", "purge", "c", "--reason", "trimmed")
         self.assertEqual(self.records_left(), [a])
-        self.assertEqual(self.dead_lines("purge", "c", "5-1"), [{"found": 1, "purged": 1}])
+        self.assertEqual(self.dead_lines("purge", "c", "5-1"), [{"found": 1, "purged": 1, "dry_run": False}])
         self.ctl("dead", "purge", "c", b, status=3)
 
     def test_a_thousand(self):

@@ -222,7 +222,7 @@ class Consumers(GroupCase):
         self.remove_data(ids[0], ids[2])
         said = self.ctl("--json", "consumers", "rm", "c", "host-7", "--handover")
         self.assertEqual(said.lines(), [{"stream": "s", "group": "g", "consumer": "host-7", "removed": True,
-                                         "handed_over": 1, "recorded": 2, "pending": 0}])
+                                         "handed_over": 1, "recorded": 2, "pending": 0, "dry_run": False}])
         self.assertEqual(list(self.pending()), [ids[1]])
         found = [record_fields(pairs)[0] for pairs in self.dead()]
         self.assertEqual([(m["sluice.id"], m["sluice.reason"], m["sluice.consumer"], m["sluice.attempts"])
@@ -253,7 +253,9 @@ class Consumers(GroupCase):
 
     def test_dry_run(self):
         self.left_by("host-7")
-        self.ctl("consumers", "rm", "c", "host-7", "--handover", "--dry-run")
+        said = self.ctl("--json", "consumers", "rm", "c", "host-7", "--handover", "--dry-run")
+        self.assertEqual(said.lines(), [{"stream": "s", "group": "g", "consumer": "host-7", "removed": False,
+                                         "handed_over": 0, "recorded": 0, "pending": 3, "dry_run": True}])
         self.assertEqual(self.owners(), ["host-7"] * 3)
 
     def test_daemon_goes_on_with_what_was_handed_over(self):
