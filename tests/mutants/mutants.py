@@ -510,7 +510,36 @@ RETENTION = [
            "e2e test_retention Turns.test_not_while_another_has_the_lock"),
 ]
 
-MUTANTS = OWNER + DEAD_LETTERS + ATTEMPTS + LEASES + HELD + REPLIES + DRAINING + BREAKERS + HANDLERS + RETENTION
+# --- what sluicectl changes ------------------------------------------------------------------------
+
+GROUP = "e2e test_ctl_group "
+REDRIVE = "e2e test_ctl_dead Redrive."
+
+BY_HAND = [
+    mutant("ctl_rm_pending", "a consumer is removed only with nothing pending", "ctl/remove.lua",
+           "elseif consumer.pending > 0 then", "elseif false then",
+           GROUP + "Consumers.test_rm_with_pending_entries"),
+    mutant("ctl_handover_gone", "a handover looks at the data first", "ctl/handover.lua",
+           "if gone(rows[i][1]) then", "if false then",
+           GROUP + "Consumers.test_handover_records_what_has_lost_its_data"),
+    mutant("ctl_claim_gone", "a claim by hand looks at the data first", "ctl/claim.lua",
+           "if gone(id) then", "if false then",
+           GROUP + "Claim.test_what_has_lost_its_data_is_told_and_left"),
+    mutant("ctl_redrive_pending", "the record of an entry that is pending is kept", "ctl/redrive.lua",
+           "elseif pending(id) then", "elseif false then",
+           REDRIVE + "test_what_cannot_be_given_back_is_kept"),
+    mutant("ctl_redrive_gone", "the record of an entry that is no longer in the stream is kept", "ctl/redrive.lua",
+           "elseif gone(id) then", "elseif false then",
+           REDRIVE + "test_what_cannot_be_given_back_is_kept"),
+    mutant("ctl_redrive_end", "what dies again meanwhile is not redriven", "ctl/records.c",
+           "ask_range(w, from, last.text, n_asked)", "ask_range(w, from, last.text[0] ? \"+\" : \"\", n_asked)",
+           REDRIVE + "test_what_dies_again_meanwhile_is_not_redriven_for_ever"),
+    mutant("ctl_two_things_one_id", "an id that may be two things changes nothing", "ctl/records.c",
+           "if (!r->ids[i].is_record || !r->ids[i].is_entry)", "if (r)",
+           "e2e test_ctl_dead Looking.test_id_of_a_record_and_of_another_entry"),
+]
+
+MUTANTS = OWNER + DEAD_LETTERS + ATTEMPTS + LEASES + HELD + REPLIES + DRAINING + BREAKERS + HANDLERS + RETENTION + BY_HAND
 
 
 def read(path):
