@@ -1,15 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 #include "ctl/confirm.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/interrupt.h"
+
 static void say(FILE *to, const char *format, va_list args)
 {
 	vfprintf(to, format, args);
 	fputc('\n', to);
+}
+
+/*
+ * False after an interrupt that is only noted (ctl/interrupt.h). It may come at any moment: signals
+ * are let in only while it waits, or one just before that would leave us waiting.
+ */
+static bool wait_for_line(void)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	sigset_t ends, before;
+	bool is_there;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, &before);
+	is_there = !interrupted() && ppoll(&in, 1, NULL, &before) == 1;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return is_there;
 }
 
 /* Whatever is not clearly a yes is a no: an empty line, the end of the input. */
@@ -18,7 +41,7 @@ static bool ask_yes(void)
 	char answer[16] = "";
 
 	fputs("Go on? [y/N] ", stderr);
-	if (!fgets(answer, sizeof(answer), stdin))
+	if (!wait_for_line() || !fgets(answer, sizeof(answer), stdin))
 		fputc('\n', stderr);
 	return strcmp(answer, "y\n") == 0 || strcmp(answer, "yes\n") == 0 ||
 	       strcmp(answer, "Y\n") == 0;
