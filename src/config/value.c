@@ -58,8 +58,8 @@ void value_missing_here(const struct value *v, const struct ynode *node, const c
 	}
 	append_found(&found, node);
 	if (!v->quiet)
-		diag_warning(v->load->diag, node->at, "%s: expected %s, got %.*s", v->path, expected,
-		    (int)buf_len(&found), buf_data(&found));
+		diag_warning(v->load->diag, node->at, "%s: expected %s, got %.*s", v->path,
+		    expected, (int)buf_len(&found), buf_data(&found));
 	buf_done(&found);
 }
 

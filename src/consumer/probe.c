@@ -11,7 +11,8 @@ static void on_probe_reply(void *owner, void *request, const struct reply *r)
 	struct stream *s = owner;
 
 	(void)request;
-	/* Other errors are told by those who have work to do: the log takes one complaint a while. */
+	/* Other errors are told by those who have work to do: the log takes one complaint a while.
+	 */
 	if (reply_is_error(r))
 		(void)stream_script_refused(s, r);
 	else if (r)

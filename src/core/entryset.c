@@ -61,7 +61,8 @@ static void table_insert(struct entryset *es, struct entry *e)
 {
 	size_t b;
 
-	/* Half full at most: an id that is not held is mostly found so without a look at any entry. */
+	/* Half full at most: an id that is not held is mostly found so without a look at any entry.
+	 */
 	if (2 * es->n_held >= es->n_buckets)
 		table_grow(es);
 	b = bucket_of(es, e->id);

@@ -302,6 +302,7 @@ static void exchange(struct place *p)
 	arena_reset(&l->answers);
 	l->answer = NULL;
 	l->is_answered = false;
+	assert(command.data);
 	buf_append(home_out(&p->home), command.data, command.len);
 	home_expect(&p->home, on_answer, NULL);
 	while (!l->is_answered)
@@ -386,6 +387,7 @@ void place_send(struct place *p, answer_fn *on_answer_, void *owner)
 		return;
 	}
 	p->n_unanswered++;
+	assert(command.data);
 	buf_append(home_out(&p->home), command.data, command.len);
 	home_expect(&p->home, on_sent_answer, xmemdup(&sent, sizeof(sent)));
 }

@@ -20,7 +20,7 @@
 #include "redis/entryscan.h"
 
 enum {
-	DEPTH_MAX = 7, /* what hiredis 0.14 takes; 1.x takes any */
+	DEPTH_MAX = 7,              /* what hiredis 0.14 takes; 1.x takes any */
 	KEPT_BYTES_MAX = 16 * 1024, /* for each of many connections */
 };
 

@@ -121,7 +121,8 @@ bool nodes_have_tried(const struct nodes *nodes)
 const char *nodes_last_fault(const struct nodes *n)
 {
 	list_foreach(&n->list, node) {
-		const char *fault = server_last_fault(container_of(node, struct node, node)->server);
+		const char *fault =
+		    server_last_fault(container_of(node, struct node, node)->server);
 
 		if (*fault)
 			return fault;
