@@ -10,6 +10,7 @@
 #include "ctl/figuresum.h"
 #include "ctl/jsonget.h"
 #include "ctl/output.h"
+#include "ctl/toplayout.h"
 
 /* The first look makes the daemon ask Redis, which has answered a moment later. */
 enum { FIGURES_MS = 1500, BETWEEN_MS = 40 };
@@ -168,7 +169,7 @@ static void print_handler(const json_t *consumer)
 	    (unsigned long long)get_count(h, "window"),
 	    json_array_size(json_object_get(h, "processes")));
 	if (n) {
-		human_duration(&mean, get_count(timing, "sum_ms") / n);
+		top_duration(&mean, get_count(timing, "sum_ms") / n);
 		printf("; a run takes %.*s", (int)buf_len(&mean), buf_data(&mean));
 	}
 	putchar('\n');
