@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -77,10 +78,18 @@ static void look_at_instances(struct search *s, const char *directory)
 	free(pattern);
 }
 
+/* What another user has put into /tmp under our number is not ours. */
+static bool is_ours(const char *directory)
+{
+	struct stat st;
+
+	return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
 static void look_at_own(struct search *s, const struct socket_roots *roots, const char *below)
 {
 	for (size_t i = 0; i < ARRAY_LEN(roots->own) && !s->n_found; i++) {
-		if (roots->own[i])
+		if (roots->own[i] && is_ours(roots->own[i]))
 			look_in(s, roots->own[i], below);
 	}
 }

@@ -9,7 +9,7 @@
 /* Runtime directories of daemons; those of instances lie in them. */
 struct socket_roots {
 	const char *system; /* /run/sluiced */
-	const char *own[2]; /* of the user's own; NULL: none */
+	const char *own[2]; /* of the user's own, left out if they are another's; NULL: none */
 };
 
 /* 0 where somebody listens on the socket; else -errno of connecting to it: -ENOENT, -ECONNREFUSED

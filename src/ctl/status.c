@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "ctl/daemonask.h"
 #include "ctl/figuresum.h"
 #include "ctl/jsonget.h"
@@ -90,6 +91,26 @@ static void add_consumer(struct table *t, const json_t *consumer)
 	add_breaker(t, consumer);
 }
 
+/* What a server said may hold anything. */
+static void print_printable(const char *text)
+{
+	struct buf line = { 0 };
+
+	text_append_printable(&line, slice_of(text));
+	fwrite(buf_data(&line), 1, buf_len(&line), stdout);
+	buf_done(&line);
+}
+
+/* "NAME: TEXT" */
+static void print_trouble(const char *name, const char *text)
+{
+	fputs(style_begin(STYLE_BAD), stdout);
+	print_printable(name);
+	fputs(": ", stdout);
+	print_printable(text);
+	printf("%s\n", style_end(STYLE_BAD));
+}
+
 static void print_obstacles(const json_t *consumer)
 {
 	const json_t *obstacle;
@@ -97,8 +118,8 @@ static void print_obstacles(const json_t *consumer)
 
 	json_array_foreach(json_object_get(consumer, "obstacles"), i, obstacle)
 	{
-		printf("%s%s: %s%s\n", style_begin(STYLE_BAD), get_text(consumer, "name"),
-		    json_string_value(obstacle), style_end(STYLE_BAD));
+		if (json_is_string(obstacle))
+			print_trouble(get_text(consumer, "name"), json_string_value(obstacle));
 	}
 }
 
@@ -138,7 +159,9 @@ static void print_all(const json_t *status)
 
 static void print_pair(const char *name, const char *value)
 {
-	printf("%-12s %s\n", name, value);
+	printf("%-12s ", name);
+	print_printable(value);
+	putchar('\n');
 }
 
 static void print_held(const json_t *consumer)
@@ -218,13 +241,14 @@ static void print_complaint(const json_t *stream)
 	struct buf age = { 0 };
 
 	if (*fault)
-		printf("%s%s: %s%s\n", style_begin(STYLE_BAD), get_text(stream, "stream"), fault,
-		    style_end(STYLE_BAD));
+		print_trouble(get_text(stream, "stream"), fault);
 	if (!json_is_object(complaint))
 		return;
 	human_duration(&age, get_count(complaint, "age_ms"));
-	printf("%s, %.*s ago: %s\n", get_text(stream, "stream"), (int)buf_len(&age), buf_data(&age),
-	    get_text(complaint, "text"));
+	print_printable(get_text(stream, "stream"));
+	printf(", %.*s ago: ", (int)buf_len(&age), buf_data(&age));
+	print_printable(get_text(complaint, "text"));
+	putchar('\n');
 	buf_done(&age);
 }
 

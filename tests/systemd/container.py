@@ -105,7 +105,7 @@ class Container:
                 return int(child)
         return None
 
-    def run(self, *argv, check=True, seconds=30, **options):
+    def run(self, *argv, check=True, seconds=120, **options):
         """In the container. The result has what it printed, errors too."""
         said = subprocess.run(["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "--", *argv],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -75,7 +75,7 @@ class Systemd(unittest.TestCase):
         shutil.copy(cls.package, cls.machine.root + "/srv/sluiced.deb")
         cls.start_redis()
         cls.before = cls.files()
-        cls.installation = cls.machine.run("dpkg", "-i", "/srv/sluiced.deb", seconds=120).stdout
+        cls.installation = cls.machine.said("dpkg", "-i", "/srv/sluiced.deb")
         cls.packaged_config = cls.machine.said("cat", "/etc/sluiced/sluiced.yaml") + "\n"
         cls.machine.write("/usr/local/bin/handler", HANDLER, 0o755)
 

@@ -142,6 +142,20 @@ static void test_instance_of_the_user(void **state)
 	assert_found(*state, "east", 0, "run/east/control.sock");
 }
 
+static void test_of_another_user(void **state)
+{
+	struct world *w = *state;
+	char *path = xasprintf("%s/tmp", w->root);
+
+	listen_at(w, "tmp");
+	assert_found(w, NULL, 0, "tmp/control.sock");
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, NOBODY, NOBODY), 0);
+		assert_found(w, NULL, -ENOENT, "run/control.sock");
+	}
+	free(path);
+}
+
 static void test_left_behind(void **state)
 {
 	struct world *w = *state;
@@ -188,6 +202,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_several_instances, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_instance_of_the_user, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_of_another_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_left_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forbidden, setup, teardown),
 		cmocka_unit_test(test_probe),
