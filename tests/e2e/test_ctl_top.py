@@ -88,7 +88,7 @@ class Live(TopCase):
         self.screen.wait_for(r"^held:  ready 0  waiting 0  running 1 ")
         self.screen.wait_for(r"^handler: exec, concurrency 1, window 1; last minute: p50 -, p99 -, 0 failed$")
         self.screen.wait_for(r"^s +1 +")
-        self.screen.wait_for(r"^%s +\S+ +\S+ +1  me$|no command" % re.escape(entry))
+        self.screen.wait_for(r"^%s +\S+ +\S+ +1  me$" % re.escape(entry))
         self.screen.type("?")
         self.screen.wait_for(r"^sluicectl top$")
         self.screen.type("?")
