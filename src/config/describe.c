@@ -259,8 +259,8 @@ static void write_reference_value(struct outline *outline, const struct option *
 	buf_printf(outline->to, "%s:", last_name(o->path));
 	if (o->fallback)
 		buf_append_char(outline->to, ' ');
-	/* A plain scalar cannot begin with a percent sign. */
-	if (o->fallback && *o->fallback == '%')
+	/* A plain scalar cannot begin with a percent sign or a brace. */
+	if (o->fallback && strchr(o->fallback, '%'))
 		yamltext_string(outline->to, o->fallback);
 	else if (o->fallback)
 		buf_append_text(outline->to, o->fallback);

@@ -277,6 +277,16 @@ const struct option options[] = {
 	  .type = &type_number, .min = 1, .max = 1000000000000,
 	  .doc = "Approximate cap of the dead-letter stream. Trimming it loses records, so there "
 	         "is no default." },
+	{ CONSUMER("once.ttl", once.ttl_ms),
+	  .type = &type_duration, .min = 1, .max = DAYS(365),
+	  .doc = "How long an entry that is done is guarded against being done again, by a key in "
+	         "Redis; without it nothing is. It narrows the window for doing work twice and does "
+	         "not close it." },
+	{ CONSUMER("once.key", once.key),
+	  .type = &type_guard_key, .fallback = "{%s}:once:%g:%i",
+	  .doc = "That key: %s is the stream, %g the group, %i the id of the entry, %f{NAME} a "
+	         "field, %% a percent sign; {%s} is in the slot of the stream. An entry without the "
+	         "field is not guarded." },
 	{ CONSUMER("breaker.failures", breaker.failures),
 	  .type = &type_number, .fallback = "5", .min = 1, .max = 1000000,
 	  .doc = "So many signs of a broken handler in a row open the breaker." },

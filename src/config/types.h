@@ -35,5 +35,6 @@ extern const struct option_type type_start;         /* struct group_start */
 extern const struct option_type type_stdin;         /* struct stdin_settings */
 extern const struct option_type type_exit_codes;    /* struct exit_codes */
 extern const struct option_type type_dead_letter;   /* dead_letter.off and dead_letter.stream */
+extern const struct option_type type_guard_key;     /* char *, core/guardkey.h */
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/parse.h"
 #include "config/types.h"
 #include "config/yamltext.h"
+#include "core/guardkey.h"
 #include "core/verdict.h"
 
 static void schema_text(const struct option *o, struct json *j)
@@ -155,6 +156,34 @@ static void done_name(void *value)
 const struct option_type type_consumer_name = {
 	.read = read_consumer_name,
 	.print = print_consumer_name,
+	.schema = schema_text,
+	.done = done_name,
+};
+
+/* ---- once.key */
+
+static void read_guard_key(struct value *v)
+{
+	const char *text = value_text(v, v->node, "a pattern of keys");
+	const char *why = text ? guardkey_why_bad(text) : NULL;
+	char **dest = v->dest;
+
+	if (why)
+		value_expected(v, v->node, why);
+	if (!text || why)
+		return;
+	free(*dest);
+	*dest = xstrdup(text);
+}
+
+static bool print_guard_key(const struct option *o, const void *value, struct buf *to)
+{
+	return type_text.print(o, value, to);
+}
+
+const struct option_type type_guard_key = {
+	.read = read_guard_key,
+	.print = print_guard_key,
 	.schema = schema_text,
 	.done = done_name,
 };

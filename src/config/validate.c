@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "base/alloc.h"
+#include "config/validate_once.h"
 #include "config/validate_redis.h"
 #include "config/validate_tls.h"
 #include "core/deadletter.h"
@@ -291,6 +292,7 @@ static void check_errors(const struct loaded *l)
 	validate_redis(l);
 	validate_tls(l);
 	check_cluster(l);
+	validate_once(l);
 	check_same(l, &r);
 	for (size_t i = 0; i < l->config->n_consumers; i++) {
 		check_required(l, &l->consumers[i]);
@@ -311,6 +313,7 @@ void validate(const struct loaded *l)
 		warn_of_short_lease(l, &l->consumers[i]);
 		warn_of_other_slots(l, &l->consumers[i]);
 	}
+	validate_once_warn(l);
 	validate_tls_warn(l);
 	warn_of_descriptors(l);
 	validate_redis_warn(l);

@@ -77,7 +77,8 @@ void arrival_oversize(struct stream *s, struct entry *e, uint64_t bytes)
 	settle_soon(s);
 }
 
-/* e is READY and its payload is here: on to a handler, or kept until one is free. */
+/* e is READY and its payload is here: on to a handler, or kept until its guard key has been looked
+ * up, or one is free. */
 static void admit(struct stream *s, struct entry *e, const struct reply *r)
 {
 	struct fields_view v;
@@ -91,7 +92,11 @@ static void admit(struct stream *s, struct entry *e, const struct reply *r)
 		arrival_oversize(s, e, bytes);
 	} else {
 		entryset_account(&s->entries, e, bytes);
-		if (can_run_at_once(s, e)) {
+		if (once_guards(s, e, &v.fields)) {
+			e->payload = fields_pack(&v.fields);
+			entryset_move(&s->entries, e, ENTRY_CHECKING);
+			settle_soon(s);
+		} else if (can_run_at_once(s, e)) {
 			run(s, e, &v.fields);
 		} else {
 			e->payload = fields_pack(&v.fields);

@@ -55,20 +55,22 @@ static void on_settle(struct deferred *d)
 	struct stream *s;
 
 	while ((s = next_to_settle(c))) {
+		once_flush(s);
 		settler_flush(s);
 		undertaker_flush(s);
 		releaser_flush(s);
 	}
 }
 
-/* While halted: whatever is READY or WAITING goes back, the one at once and as if it had never
- * been read, the other with what is left of its delay. */
+/* While halted: whatever is READY, CHECKING or WAITING goes back, the one at once and as if it had
+ * never been read, the other with what is left of its delay. */
 static void give_back(struct stream *s)
 {
 	uint64_t now_ms = stream_now_ms(s);
 	struct entry *e;
 
-	while ((e = entryset_first(&s->entries, ENTRY_READY))) {
+	while ((e = entryset_first(&s->entries, ENTRY_READY)) ||
+	       (e = entryset_first(&s->entries, ENTRY_CHECKING))) {
 		if (e->attempts)
 			e->attempts--;
 		entryset_move(&s->entries, e, ENTRY_RELEASING);
@@ -112,7 +114,8 @@ struct credit consumer_credit(struct consumer *c)
 		.free = pool_room(c->pool),
 		.round = pool_round(c->pool),
 		.recent = recent_get(&c->recent, loop_now_ms(h->loop)),
-		.ready = (uint32_t)(c->totals.in[ENTRY_READY] + c->totals.in[ENTRY_BEGINNING]),
+		.ready = (uint32_t)(c->totals.in[ENTRY_READY] + c->totals.in[ENTRY_CHECKING] +
+		                    c->totals.in[ENTRY_BEGINNING]),
 		.asked = c->asked,
 		.held = c->totals.n_held,
 		.max_held = c->settings->read.max_held,
@@ -186,6 +189,7 @@ void consumer_change(struct consumer *c, struct config *config,
 	for (size_t i = 0; i < c->n_streams; i++) {
 		reader_settings_changed(&c->streams[i]);
 		retention_start(&c->streams[i]);
+		once_settings_changed(&c->streams[i]);
 	}
 	figures_start(c);
 	consumer_wake(c);
@@ -302,8 +306,8 @@ void consumer_log_summary(const struct consumer *c)
 	    "read %" PRIu64 ", taken up %" PRIu64 ", acknowledged %" PRIu64 ", retried %" PRIu64
 	    ", dead-lettered %" PRIu64 ", released %" PRIu64,
 	    consumer_is_connected(c) ? "connected" : "not connected", c->totals.n_held,
-	    in[ENTRY_READY], waiting, in[ENTRY_RUNNING], in[ENTRY_ACKING], in[ENTRY_BURYING],
-	    t->read_new, taken, t->acked, t->verdict_retry, dead, t->released);
+	    in[ENTRY_READY] + in[ENTRY_CHECKING], waiting, in[ENTRY_RUNNING], in[ENTRY_ACKING],
+	    in[ENTRY_BURYING], t->read_new, taken, t->acked, t->verdict_retry, dead, t->released);
 }
 
 void consumer_free(struct consumer *c)

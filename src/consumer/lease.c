@@ -79,7 +79,7 @@ static void belongs_to_another(struct stream *s, struct entry *e)
  */
 static void belongs_to_nobody(struct stream *s, struct entry *e)
 {
-	if (e->state != ENTRY_READY)
+	if (e->state != ENTRY_READY && e->state != ENTRY_CHECKING)
 		return;
 	if (e->attempts)
 		e->attempts--;

@@ -199,7 +199,8 @@ static void send_spare(struct stream *s)
 {
 	struct consumer *c = s->consumer;
 
-	if (entryset_count(&s->entries, ENTRY_READY) || c->at_bound)
+	if (entryset_count(&s->entries, ENTRY_READY) ||
+	    entryset_count(&s->entries, ENTRY_CHECKING) || c->at_bound)
 		return;
 	if (!trial_is_over(c) && !trial_needs_entry(c))
 		return;

@@ -5,6 +5,10 @@
  * timer. An entry stays in ACKING until an integer has come back, over as many connections as it
  * takes; 0 for it is an answer (somebody else acknowledged it), counted apart. No error leads here.
  *
+ * With guards against a second run, their keys are set by the script that acknowledges. Where
+ * scripts are refused each key is set first, and nothing is acknowledged before that is confirmed:
+ * one batch at a time.
+ *
  * Invariant: the ACKING list begins with the entries of the unanswered batches, in order.
  */
 #include "consumer/stream.h"
@@ -71,12 +75,17 @@ static void confirmed(struct stream *s, uint32_t n, int64_t n_acked)
 }
 
 /* To be sent again, after those that are on their way. */
-static void refused(struct stream *s, uint32_t n, const struct reply *r)
+static void put_last(struct stream *s, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		entryset_requeue(&s->entries, entryset_first(&s->entries, ENTRY_ACKING));
-	stream_redis_error(s, "XACK", r);
-	pause_start(&s->settler.pause, s);
+}
+
+static void refused(struct stream *s, uint32_t n, const struct reply *r)
+{
+	put_last(s, n);
+	if (once_redis_error(s, "acknowledging", r) != REDIS_NOSCRIPT)
+		pause_start(&s->settler.pause, s);
 }
 
 static void on_ack_reply(void *owner, void *request, const struct reply *r)
@@ -100,32 +109,152 @@ static void on_ack_reply(void *owner, void *request, const struct reply *r)
 	consumer_wake(s->consumer);
 }
 
-static void send_batch(struct stream *s, uint32_t n)
+/* ---- requests ---- */
+
+/* Of the next n entries; returns the last one, as do those who send them. */
+static struct entry *append_ids(struct list_node *node, uint32_t n, struct buf *out)
+{
+	struct entry *e = NULL;
+
+	for (uint32_t i = 0; i < n; i++, node = node->next) {
+		e = container_of(node, struct entry, node);
+		command_id(out, e->id);
+	}
+	return e;
+}
+
+static struct entry *send_xack(struct stream *s, struct list_node *first, uint32_t n)
 {
 	struct buf *out = home_out(&s->home);
-	struct list_node *node = first_unsent(s);
-	struct entry *e = NULL;
+	struct entry *last;
 
 	command_open(out, 3 + n);
 	command_text(out, "XACK");
 	command_text(out, s->name);
 	command_text(out, s->origin.group);
+	last = append_ids(first, n, out);
+	home_expect(&s->home, on_ack_reply, NULL);
+	return last;
+}
+
+static uint32_t n_guarded(const struct stream *s, struct list_node *node, uint32_t n)
+{
+	uint32_t n_keys = 0;
+
+	for (uint32_t i = 0; s->once.pattern && i < n; i++, node = node->next)
+		n_keys += once_has_key(s, container_of(node, struct entry, node));
+	return n_keys;
+}
+
+static struct entry *send_script(struct stream *s, struct list_node *first, uint32_t n,
+    uint32_t n_keys)
+{
+	struct buf *out = home_script(&s->home, SCRIPT_ACK, 1 + n_keys, 3 + n);
+	struct list_node *node = first;
+	char room[GUARDKEY_MAX_BYTES];
+	struct entry *last;
+
+	command_text(out, s->name);
+	for (uint32_t i = 0; i < n; i++, node = node->next) {
+		struct entry *e = container_of(node, struct entry, node);
+
+		if (once_has_key(s, e))
+			command_slice(out, once_key(s, e, room));
+	}
+	command_text(out, s->origin.group);
+	command_text(out, s->origin.consumer);
+	command_u64(out, s->consumer->settings->once.ttl_ms);
+	last = append_ids(first, n, out);
+	home_expect(&s->home, on_ack_reply, NULL);
+	return last;
+}
+
+/* ---- without scripts: SET, and when all keys are there XACK ---- */
+
+static void all_set(struct stream *s)
+{
+	struct settler *t = &s->settler;
+	uint32_t n = t->batches[0];
+
+	if (!t->set_refused) {
+		send_xack(s, list_first(&s->entries.in[ENTRY_ACKING]), n);
+		return;
+	}
+	t->set_refused = false;
+	put_last(s, batch_over(t));
+	pause_start(&t->pause, s);
+}
+
+static void on_set_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+
+	(void)request;
+	if (!r)
+		return;
+	if (reply_is_error(r)) {
+		once_redis_error(s, "setting a guard key", r);
+		s->settler.set_refused = true;
+	}
+	if (--s->settler.n_setting == 0)
+		all_set(s);
+}
+
+static void send_set(struct stream *s, const struct entry *e)
+{
+	struct buf *out = home_out(&s->home);
+	char room[GUARDKEY_MAX_BYTES];
+
+	command_open(out, 6);
+	command_text(out, "SET");
+	command_slice(out, once_key(s, e, room));
+	command_text(out, "1");
+	command_text(out, "PX");
+	command_u64(out, s->consumer->settings->once.ttl_ms);
+	command_text(out, "NX");
+	home_expect(&s->home, on_set_reply, NULL);
+	s->settler.n_setting++;
+}
+
+static struct entry *send_sets(struct stream *s, struct list_node *node, uint32_t n)
+{
+	struct entry *e = NULL;
+
 	for (uint32_t i = 0; i < n; i++, node = node->next) {
 		e = container_of(node, struct entry, node);
-		command_id(out, e->id);
+		if (once_has_key(s, e))
+			send_set(s, e);
 	}
-	s->settler.last_sent = e;
+	return e;
+}
+
+static void send_batch(struct stream *s, uint32_t n)
+{
+	struct list_node *first = first_unsent(s);
+	uint32_t n_keys = n_guarded(s, first, n);
+
 	s->settler.batches[s->settler.n_batches++] = n;
-	home_expect(&s->home, on_ack_reply, NULL);
+	if (!n_keys)
+		s->settler.last_sent = send_xack(s, first, n);
+	else if (home_may_script(&s->home))
+		s->settler.last_sent = send_script(s, first, n, n_keys);
+	else
+		s->settler.last_sent = send_sets(s, first, n);
+}
+
+/* How many batches may be unanswered. */
+static unsigned batches_max(const struct stream *s)
+{
+	return s->once.pattern && !home_may_script(&s->home) ? 1 : ACKS_OUTSTANDING;
 }
 
 void settler_flush(struct stream *s)
 {
 	uint32_t n;
 
-	if (!home_is_up(&s->home) || pause_is_on(&s->settler.pause))
+	if (!home_is_up(&s->home) || pause_is_on(&s->settler.pause) || s->settler.n_setting)
 		return;
-	while (s->settler.n_batches < ACKS_OUTSTANDING && (n = n_unsent(s)) > 0)
+	while (s->settler.n_batches < batches_max(s) && (n = n_unsent(s)) > 0)
 		send_batch(s, n);
 }
 
@@ -133,6 +262,8 @@ void settler_reset(struct stream *s)
 {
 	s->settler.n_batches = 0;
 	s->settler.last_sent = NULL;
+	s->settler.n_setting = 0;
+	s->settler.set_refused = false;
 }
 
 static void on_pause_over(struct ev_loop *ev, ev_timer *w, int events)

@@ -26,6 +26,7 @@ void stream_init(struct stream *s, struct consumer *c, const char *name)
 	group_init(s);
 	reader_init(s);
 	settler_init(s);
+	once_init(s);
 	begin_init(s);
 	lease_init(s);
 	sweeper_init(s);
@@ -39,6 +40,7 @@ static void end_pauses(struct stream *s)
 	pause_end(&s->group.pause, s);
 	pause_end(&s->reader.pause, s);
 	pause_end(&s->settler.pause, s);
+	pause_end(&s->once.pause, s);
 	pause_end(&s->undertaker.pause, s);
 	pause_end(&s->releaser.pause, s);
 	pause_end(&s->beginner.pause, s);
@@ -99,6 +101,7 @@ void stream_done(struct stream *s)
 	retention_done(s);
 	pause_done(&s->group.pause, s);
 	settler_done(s);
+	once_done(s);
 	entryset_done(&s->entries);
 	free(s->origin.json);
 	free(s->dead_letters);
@@ -190,7 +193,7 @@ void stream_complained(struct stream *s, enum redis_error class, struct slice te
 	snprintf(c->text, sizeof(c->text), "%.*s", (int)text.len, text.data);
 }
 
-enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r)
+enum redis_error stream_note_error(struct stream *s, const char *what, const struct reply *r)
 {
 	enum redis_error class = redis_error_class(r->text);
 
@@ -203,6 +206,13 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
 		group_vanished(s, r);
 	else
 		log_redis_error(s, what, r, class);
+	return class;
+}
+
+enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r)
+{
+	enum redis_error class = stream_note_error(s, what, r);
+
 	home_heard_error(&s->home, class, r->text);
 	return class;
 }

@@ -5,7 +5,7 @@
  *
  *   reader.c  group.c  begin.c  settler.c (XACK)  undertaker.c (dead letters)  release.c
  *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  twin.c  probe.c  retention.c
- *   arrival.c (what comes in)  verdict.c (what comes back)
+ *   once.c (the guard against a second run)  arrival.c (what comes in)  verdict.c (what comes back)
  */
 #ifndef SLUICED_CONSUMER_STREAM_H
 #define SLUICED_CONSUMER_STREAM_H
@@ -21,6 +21,7 @@
 #include "core/breaker.h"
 #include "core/credit.h"
 #include "core/deadletter.h"
+#include "core/guardkey.h"
 #include "core/histogram.h"
 #include "core/policy.h"
 #include "core/sightings.h"
@@ -86,8 +87,16 @@ struct settler {
 	uint32_t batches[ACKS_OUTSTANDING]; /* sizes of the unanswered XACKs, oldest first */
 	unsigned n_batches;
 	struct entry *last_sent; /* the sent ones are the front of the ACKING list, up to here */
+	uint32_t n_setting;      /* without scripts: SETs of the one batch, before its XACK */
+	bool set_refused;        /* one of them was */
 	struct list_node node;   /* on the consumer's list of streams with something to tell */
 	struct log_limit missing_log;
+	struct pause pause;
+};
+
+struct once {
+	struct guardkey *pattern; /* NULL: no guard */
+	bool asked;               /* an MGET is on its way */
 	struct pause pause;
 };
 
@@ -193,6 +202,7 @@ struct stream {
 	struct group group;
 	struct reader reader;
 	struct settler settler;
+	struct once once;
 	struct undertaker undertaker;
 	struct releaser releaser;
 	struct lease lease;
@@ -268,6 +278,10 @@ bool stream_script_refused(struct stream *s, const struct reply *r);
 /* Counts and logs an error reply, does what follows from its class for the stream as a whole, and
  * returns the class: REDIS_NOSCRIPT when the same can be tried again at once, by other means. */
 enum redis_error stream_redis_error(struct stream *s, const char *what, const struct reply *r);
+
+/* The same but for where the stream is: what the reply says of the place of a key is not taken in.
+ */
+enum redis_error stream_note_error(struct stream *s, const char *what, const struct reply *r);
 
 /* Counts it and keeps it for people. */
 void stream_complained(struct stream *s, enum redis_error class, struct slice text);
@@ -460,6 +474,21 @@ void undertaker_refused(struct stream *s, const struct entry *e, struct log_limi
     struct slice error);
 void releaser_flush(struct stream *s);
 void releaser_reset(struct stream *s);
+
+/* ---- once.c: the guard against a second run ---- */
+
+void once_init(struct stream *s);
+void once_done(struct stream *s);
+void once_settings_changed(struct stream *s);
+/* Whether e, READY with these fields, has to be CHECKING first: it has a guard key. */
+bool once_guards(struct stream *s, struct entry *e, const struct fields *f);
+/* Looks up the keys of what is CHECKING. */
+void once_flush(struct stream *s);
+/* Whether a key is to be set when e, ACKING, is acknowledged; and which. It may lie in `room`. */
+bool once_has_key(const struct stream *s, const struct entry *e);
+struct slice once_key(const struct stream *s, const struct entry *e, char room[GUARDKEY_MAX_BYTES]);
+/* stream_redis_error() of a command with guard keys. */
+enum redis_error once_redis_error(struct stream *s, const char *what, const struct reply *r);
 
 /* ---- lease.c ---- */
 

@@ -12,8 +12,10 @@ bool trial_is_over(const struct consumer *c)
 
 bool trial_needs_entry(const struct consumer *c)
 {
-	return c->breaker.state == BREAKER_TRIABLE && !c->totals.in[ENTRY_READY] &&
-	       !c->totals.in[ENTRY_BEGINNING] && list_empty(&c->due);
+	const size_t *in = c->totals.in;
+
+	return c->breaker.state == BREAKER_TRIABLE && !in[ENTRY_READY] && !in[ENTRY_CHECKING] &&
+	       !in[ENTRY_BEGINNING] && list_empty(&c->due);
 }
 
 uint32_t trial_room(const struct consumer *c, uint32_t room)

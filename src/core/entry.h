@@ -23,6 +23,7 @@
 #define ENTRY_STATES(X)                                                                            \
 	X(WAITING, "waiting")   /* held without payload until it is due */                         \
 	X(BEGINNING, "waiting") /* due: its begin script is on its way */                          \
+	X(CHECKING, "ready")    /* payload here; its guard key is being looked up */               \
 	X(READY, "ready")       /* payload here, no handler free yet */                            \
 	X(RUNNING, "running")   /* a handler has it */                                             \
 	X(ACKING, "acking")     /* done; its XACK is not confirmed yet */                          \
@@ -75,7 +76,9 @@ struct entry {
 	bool asked;     /* BURYING, RELEASING: a command about it is on its way */
 	bool renewing;  /* a renewal of its lease is on its way */
 	bool lost;      /* pending for another: only an ok still counts */
-	void *stream;   /* the struct stream of consumer/ that holds it */
+	bool skipped;   /* ACKING: its guard key was set, it did not run */
+	uint16_t guard_key_len;
+	void *stream; /* the struct stream of consumer/ that holds it */
 	const struct origin *origin;
 	uint64_t fresh_at_ms;  /* monotonic: last read, claimed, begun or renewed */
 	uint64_t ready_at_ms;  /* monotonic: its payload came */
@@ -83,7 +86,8 @@ struct entry {
 	uint64_t handed_at_ms; /* RUNNING: monotonic */
 	void *run;             /* RUNNING: the pool's own record of the run */
 
-	struct packed_fields *payload;        /* READY; NULL otherwise */
+	struct packed_fields *payload;        /* CHECKING, READY; NULL otherwise */
+	char *guard_key;                      /* CHECKING to ACKING: one made of fields, or NULL */
 	struct last_failure *last_failure;    /* NULL before the first failure */
 	uint64_t first_wall_ms, last_wall_ms; /* first and last attempt known here; 0 none */
 	uint64_t release_delay_ms; /* RELEASING: what others shall still wait; 0: take it at once */

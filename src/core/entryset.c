@@ -18,7 +18,9 @@
 static const unsigned allowed[ENTRY_STATE_COUNT] = {
 	[ENTRY_WAITING] = BIT(WAITING) | BIT(BEGINNING) | BIT(BURYING) | BIT(RELEASING) | BIT(GONE),
 	[ENTRY_BEGINNING] = BIT(WAITING) | BIT(READY) | BIT(BURYING) | BIT(GONE),
-	[ENTRY_READY] = BIT(WAITING) | BIT(RUNNING) | BIT(BURYING) | BIT(RELEASING) | BIT(GONE),
+	[ENTRY_CHECKING] = BIT(WAITING) | BIT(READY) | BIT(ACKING) | BIT(RELEASING) | BIT(GONE),
+	[ENTRY_READY] =
+	    BIT(WAITING) | BIT(CHECKING) | BIT(RUNNING) | BIT(BURYING) | BIT(RELEASING) | BIT(GONE),
 	[ENTRY_RUNNING] = BIT(WAITING) | BIT(ACKING) | BIT(BURYING) | BIT(RELEASING) | BIT(GONE),
 	[ENTRY_ACKING] = BIT(GONE),
 	[ENTRY_BURYING] = BIT(GONE),
@@ -27,7 +29,7 @@ static const unsigned allowed[ENTRY_STATE_COUNT] = {
 };
 
 static const unsigned leased =
-    BIT(WAITING) | BIT(BEGINNING) | BIT(READY) | BIT(RUNNING) | BIT(BURYING);
+    BIT(WAITING) | BIT(BEGINNING) | BIT(CHECKING) | BIT(READY) | BIT(RUNNING) | BIT(BURYING);
 
 enum { FIRST_BUCKETS = 64, SPARE_AT_MOST = 4096 };
 
@@ -89,6 +91,13 @@ static void drop_payload(struct entry *e)
 	e->payload = NULL;
 }
 
+static void drop_guard_key(struct entry *e)
+{
+	free(e->guard_key);
+	e->guard_key = NULL;
+	e->guard_key_len = 0;
+}
+
 static void drop_last_failure(struct entry *e)
 {
 	if (!e->last_failure)
@@ -99,8 +108,10 @@ static void drop_last_failure(struct entry *e)
 	e->last_failure = NULL;
 }
 
-/* READY or RUNNING: the payload is in our memory. */
-static const unsigned with_payload = BIT(READY) | BIT(RUNNING);
+/* The payload is in our memory; the handler's while it runs. */
+static const unsigned with_payload = BIT(CHECKING) | BIT(READY) | BIT(RUNNING);
+static const unsigned with_own_payload = BIT(CHECKING) | BIT(READY);
+static const unsigned with_guard_key = BIT(CHECKING) | BIT(READY) | BIT(RUNNING) | BIT(ACKING);
 
 static void unaccount(struct entryset *es, struct entry *e)
 {
@@ -131,6 +142,10 @@ static void change_state(struct entryset *es, struct entry *e, enum entry_state 
 		heap_remove(&es->due, &e->due);
 	if (e->bytes && !(with_payload & 1u << to))
 		unaccount(es, e);
+	if (with_own_payload & 1u << e->state && !(with_own_payload & 1u << to))
+		drop_payload(e);
+	if (e->guard_key_len && !(with_guard_key & 1u << to))
+		drop_guard_key(e);
 	if (!(leased & 1u << to) && list_listed(&e->lease_node))
 		list_remove(&es->by_freshness, &e->lease_node);
 	enter_state(es, e, to);
@@ -183,6 +198,7 @@ void entryset_done(struct entryset *es)
 			unaccount(es, e);
 			es->totals->n_held--;
 			drop_payload(e);
+			drop_guard_key(e);
 			drop_last_failure(e);
 			free(e);
 		}
@@ -219,15 +235,11 @@ struct entry *entryset_add_ready(struct entryset *es, struct entryid id, uint64_
 void entryset_move(struct entryset *es, struct entry *e, enum entry_state to)
 {
 	assert(to != ENTRY_WAITING && to != ENTRY_GONE);
-	if (e->state == ENTRY_READY)
-		drop_payload(e);
 	change_state(es, e, to);
 }
 
 void entryset_wait(struct entryset *es, struct entry *e, uint64_t due_at_ms)
 {
-	if (e->state == ENTRY_READY)
-		drop_payload(e);
 	change_state(es, e, ENTRY_WAITING);
 	heap_push(&es->due, &e->due, due_at_ms);
 }
@@ -237,7 +249,6 @@ void entryset_forget(struct entryset *es, struct entry *e)
 	change_state(es, e, ENTRY_GONE);
 	leave_state(es, e);
 	table_remove(es, e);
-	drop_payload(e);
 	drop_last_failure(e);
 	if (es->spare.len < SPARE_AT_MOST)
 		list_prepend(&es->spare, &e->node);

@@ -18,7 +18,7 @@
 struct entry_totals {
 	size_t in[ENTRY_STATE_COUNT];
 	size_t n_held;
-	uint64_t bytes;         /* of payloads READY or RUNNING */
+	uint64_t bytes;         /* of payloads CHECKING, READY or RUNNING */
 	uint64_t *shared_bytes; /* the same, summed over more than these sets; may be NULL */
 };
 
@@ -54,8 +54,8 @@ void entryset_wait(struct entryset *es, struct entry *e, uint64_t due_at_ms);
 /* Moves e to GONE and frees it with what it owns. */
 void entryset_forget(struct entryset *es, struct entry *e);
 
-/* The payload of e, READY, has this size: it counts as held until e is neither READY nor RUNNING.
- */
+/* The payload of e, READY, has this size: it counts as held while e is CHECKING, READY or
+ * RUNNING. */
 void entryset_account(struct entryset *es, struct entry *e, size_t bytes);
 
 /* Puts e last in its state, for another try after the others. */

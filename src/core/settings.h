@@ -144,6 +144,12 @@ struct dead_letter_settings {
 	uint64_t maxlen; /* 0: none */
 };
 
+/* The guard against doing an entry twice. */
+struct once_settings {
+	uint64_t ttl_ms; /* 0: none */
+	char *key;       /* a pattern: core/guardkey.h */
+};
+
 struct breaker_settings {
 	uint64_t failures, streak, cooldown_ms;
 };
@@ -174,6 +180,7 @@ struct consumer_settings {
 	struct retry_settings retry;
 	struct claim_settings claim;
 	struct dead_letter_settings dead_letter;
+	struct once_settings once;
 	struct breaker_settings breaker;
 	struct alert_settings alerts;
 	struct trim_settings trim;

@@ -16,8 +16,7 @@ static uint16_t crc16(struct slice s)
 	return crc;
 }
 
-/* The tag, or an empty slice. */
-static struct slice tag_of(struct slice key)
+struct slice slot_tag(struct slice key)
 {
 	const char *open = memchr(key.data, '{', key.len);
 	const char *end = key.data + key.len;
@@ -30,12 +29,12 @@ static struct slice tag_of(struct slice key)
 
 bool slot_key_has_tag(struct slice key)
 {
-	return tag_of(key).len > 0;
+	return slot_tag(key).len > 0;
 }
 
 uint16_t slot_of_key(struct slice key)
 {
-	struct slice tag = tag_of(key);
+	struct slice tag = slot_tag(key);
 
 	return crc16(tag.len ? tag : key) % SLOTS;
 }

@@ -15,6 +15,8 @@ enum { SLOTS = 16384 };
  * tag. */
 uint16_t slot_of_key(struct slice key);
 
+/* The tag, within the key; empty: it has none. */
+struct slice slot_tag(struct slice key);
 bool slot_key_has_tag(struct slice key);
 
 /* The name of a key that goes with another one: "orders" and ":dead" make "orders:dead", or, where

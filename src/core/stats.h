@@ -31,6 +31,8 @@
 	X(acked, "sluiced_acked_total", "", "", "entries acknowledged as done")                    \
 	X(ack_missing, "sluiced_ack_missing_total", "", "",                                        \
 	    "acknowledgements of entries no longer pending")                                       \
+	X(once_skipped, "sluiced_once_skipped_total", "", "",                                      \
+	    "acknowledged without a run: the guard key was set")                                   \
 	X(dead_rejected, "sluiced_dead_lettered_total", "reason", "rejected",                      \
 	    "the handler said dead")                                                               \
 	X(dead_attempts, "sluiced_dead_lettered_total", "reason", "attempts", "out of attempts")   \

@@ -45,6 +45,10 @@ static const char *const script_texts[SCRIPT_COUNT] = {
 #include "redis/prelude.lua.inc"
 #include "redis/trim.lua.inc"
 	,
+	[SCRIPT_ACK] =
+#include "redis/prelude.lua.inc"
+#include "redis/ack.lua.inc"
+	,
 };
 /* clang-format on */
 

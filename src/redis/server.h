@@ -21,7 +21,8 @@
 	X(RELEASE, release) /* give entries back */                                                \
 	X(BURY, bury)       /* move an entry to the dead-letter stream */                          \
 	X(PROBE, probe)     /* learn what the server can tell */                                   \
-	X(TRIM, trim)       /* remove old entries, some at a time */
+	X(TRIM, trim)       /* remove old entries, some at a time */                               \
+	X(ACK, ack)         /* acknowledge entries and set their guard keys */
 
 enum script {
 #define X(name, file) SCRIPT_##name,

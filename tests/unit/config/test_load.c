@@ -370,7 +370,7 @@ static void test_unknown_keys(void **state)
 		    "streams, "
 		    "group, consumer, start, on_missing_group, read, max_entry_bytes, handler, "
 		    "retry, "
-		    "claim, dead_letter, breaker, alerts, trim)\n" },
+		    "claim, dead_letter, once, breaker, alerts, trim)\n" },
 		{ "redis: {tls: {x-note: 1, cafile: x}}\n" CONSUMER,
 		    "f.yaml:1:26: redis.tls: unknown key \"cafile\" (did you mean "
 		    "\"ca_file\"?)\n" },

@@ -23,14 +23,15 @@
 static const struct {
 	const char *word, *to;
 } life[ENTRY_STATE_COUNT] = {
-	[ENTRY_WAITING] = { "waiting", "xx...xxx" },
-	[ENTRY_BEGINNING] = { "waiting", "x.x..x.x" },
-	[ENTRY_READY] = { "ready", "x..x.xxx" },
-	[ENTRY_RUNNING] = { "running", "x...xxxx" },
-	[ENTRY_ACKING] = { "acking", ".......x" },
-	[ENTRY_BURYING] = { "burying", ".......x" },
-	[ENTRY_RELEASING] = { "waiting", ".......x" },
-	[ENTRY_GONE] = { "gone", "........" },
+	[ENTRY_WAITING] = { "waiting", "xx....xxx" },
+	[ENTRY_BEGINNING] = { "waiting", "x..x..x.x" },
+	[ENTRY_CHECKING] = { "ready", "x..x.x.xx" },
+	[ENTRY_READY] = { "ready", "x.x.x.xxx" },
+	[ENTRY_RUNNING] = { "running", "x....xxxx" },
+	[ENTRY_ACKING] = { "acking", "........x" },
+	[ENTRY_BURYING] = { "burying", "........x" },
+	[ENTRY_RELEASING] = { "waiting", "........x" },
+	[ENTRY_GONE] = { "gone", "........." },
 };
 
 static bool may(enum entry_state from, enum entry_state to)
@@ -64,6 +65,7 @@ static struct entry *add_in_state(struct entryset *es, struct entryid id, enum e
 	} ways[ENTRY_STATE_COUNT] = {
 		[ENTRY_WAITING] = { false, ENTRY_STATE_COUNT },
 		[ENTRY_BEGINNING] = { false, ENTRY_BEGINNING },
+		[ENTRY_CHECKING] = { true, ENTRY_CHECKING },
 		[ENTRY_READY] = { true, ENTRY_STATE_COUNT },
 		[ENTRY_RUNNING] = { true, ENTRY_RUNNING },
 		[ENTRY_ACKING] = { true, ENTRY_RUNNING },
@@ -193,7 +195,17 @@ static bool keeps_lease(enum entry_state s)
 
 static bool keeps_bytes(enum entry_state s)
 {
-	return s == ENTRY_READY || s == ENTRY_RUNNING;
+	return s == ENTRY_CHECKING || s == ENTRY_READY || s == ENTRY_RUNNING;
+}
+
+static bool may_have_payload(enum entry_state s)
+{
+	return s == ENTRY_CHECKING || s == ENTRY_READY;
+}
+
+static bool may_have_guard_key(enum entry_state s)
+{
+	return keeps_bytes(s) || s == ENTRY_ACKING;
 }
 
 static void step_add(struct walk *w, struct entryset *es, struct model_entry *m, int i)
@@ -235,6 +247,10 @@ static void step_payload(struct walk *w, struct entryset *es, struct model_entry
 	if (m->state != ENTRY_READY || m->bytes)
 		return;
 	m->e->payload = fields_pack(&f);
+	if (!m->e->guard_key) {
+		m->e->guard_key = xstrdup("orders:once:1-1");
+		m->e->guard_key_len = 15;
+	}
 	m->bytes = (uint32_t)rng_between(&w->rng, 0, 100000);
 	entryset_account(es, m->e, m->bytes);
 	if (!m->bytes) {
@@ -395,7 +411,9 @@ static void check_totals(const struct walk *w)
 			expected.in[m->state]++;
 			expected.bytes += m->bytes;
 			assert_int_equal(m->e->bytes, m->bytes);
-			assert_true(m->state == ENTRY_READY || !m->e->payload);
+			assert_true(may_have_payload(m->state) || !m->e->payload);
+			assert_true(!m->bytes || !may_have_payload(m->state) || m->e->payload);
+			assert_true(may_have_guard_key(m->state) || !m->e->guard_key);
 		}
 		assert_int_equal(w->sets[set].n_held, held);
 		expected.n_held += held;

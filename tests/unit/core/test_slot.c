@@ -39,6 +39,8 @@ static void test_what_is_no_tag_is_hashed_whole(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		assert_false(slot_key_has_tag(slice_of(keys[i])));
+	assert_true(slice_is(slot_tag(slice_of("bar{foo}{zap}")), "foo"));
+	assert_true(slice_is(slot_tag(slice_of("foo{bar")), ""));
 	/* What `redis-cli cluster keyslot` says of them. */
 	assert_int_equal(slot_of_key(slice_of("foo{}{bar}")), 8363);
 	assert_int_equal(slot_of_key(slice_of("foo{{bar}}zap")), 4015);

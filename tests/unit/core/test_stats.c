@@ -27,6 +27,7 @@ static const char *const expected[] = {
 	"sluiced_failures_total{failure=\"broken\"}",
 	"sluiced_acked_total{}",
 	"sluiced_ack_missing_total{}",
+	"sluiced_once_skipped_total{}",
 	"sluiced_dead_lettered_total{reason=\"rejected\"}",
 	"sluiced_dead_lettered_total{reason=\"attempts\"}",
 	"sluiced_dead_lettered_total{reason=\"trimmed\"}",
