@@ -148,14 +148,17 @@ static void log_redis_error(struct stream *s, const char *what, const struct rep
     enum redis_error class)
 {
 	bool needs_person = class == REDIS_AUTH || class == REDIS_WRONGTYPE;
-	bool about_keys = class == REDIS_AUTH && s->dead_letters && holds(r, " key");
+	bool about_keys = class == REDIS_AUTH && holds(r, " key");
+	const char *dead_letters = about_keys ? s->dead_letters : NULL;
+	const char *guards = about_keys && s->once.pattern ? s->consumer->settings->once.key : NULL;
 	struct log_fields fields = stream_log_fields(s);
 
-	/* Redis does not say which key: the stream stands in the fields, this is the other one. */
+	/* Redis does not say which key: the stream stands in the fields, these are the others. */
 	if (worth_a_line(s, class))
 		log_event(needs_person ? LEVEL_ERROR : LEVEL_WARNING, EVENT_REDIS_ERROR, &fields,
-		    "%s: %.*s%s%s", what, (int)r->text.len, r->text.data,
-		    about_keys ? "; dead letters go to " : "", about_keys ? s->dead_letters : "");
+		    "%s: %.*s%s%s%s%s", what, (int)r->text.len, r->text.data,
+		    dead_letters ? "; dead letters go to " : "", dead_letters ? dead_letters : "",
+		    guards ? "; guard keys: " : "", guards ? guards : "");
 }
 
 /* NOPERM names the command that it is about, 'eval' or 'evalsha'. Where the commands have been

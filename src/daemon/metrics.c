@@ -264,6 +264,8 @@ static const struct metric metrics[] = {
 	COUNTER("sluiced_acked_total", "Entries acknowledged as done.", .of_consumer = counters),
 	COUNTER("sluiced_ack_missing_total", "Acknowledgements of what was no longer pending.",
 	    .of_consumer = counters),
+	COUNTER("sluiced_once_skipped_total", "Entries acknowledged without a run: their guard key was set.",
+	    .of_consumer = counters),
 	COUNTER("sluiced_dead_lettered_total", "Records added to dead-letter streams.",
 	    .of_consumer = counters),
 	COUNTER("sluiced_leases_lost_total", "Held entries that turned out to be another's.",

@@ -23,6 +23,7 @@ METRICS = {
     "sluiced_failures_total": ("counter", CONSUMER + ("failure",)),
     "sluiced_acked_total": ("counter", CONSUMER),
     "sluiced_ack_missing_total": ("counter", CONSUMER),
+    "sluiced_once_skipped_total": ("counter", CONSUMER),
     "sluiced_dead_lettered_total": ("counter", CONSUMER + ("reason",)),
     "sluiced_leases_lost_total": ("counter", CONSUMER),
     "sluiced_released_total": ("counter", CONSUMER),
