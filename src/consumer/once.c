@@ -87,7 +87,7 @@ enum redis_error once_redis_error(struct stream *s, const char *what, const stru
 {
 	/* While a slot is being moved, keys that were never there are answered with ASK, wherever
 	 * the stream is. */
-	if (r->text.len >= 4 && memcmp(r->text.data, "ASK ", 4) == 0)
+	if (s->once.pattern && r->text.len >= 4 && memcmp(r->text.data, "ASK ", 4) == 0)
 		return stream_note_error(s, what, r);
 	return stream_redis_error(s, what, r);
 }

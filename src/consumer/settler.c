@@ -84,7 +84,7 @@ static void put_last(struct stream *s, uint32_t n)
 static void refused(struct stream *s, uint32_t n, const struct reply *r)
 {
 	put_last(s, n);
-	if (once_redis_error(s, "acknowledging", r) != REDIS_NOSCRIPT)
+	if (once_redis_error(s, "XACK", r) != REDIS_NOSCRIPT)
 		pause_start(&s->settler.pause, s);
 }
 

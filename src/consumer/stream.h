@@ -487,7 +487,7 @@ void once_flush(struct stream *s);
 /* Whether a key is to be set when e, ACKING, is acknowledged; and which. It may lie in `room`. */
 bool once_has_key(const struct stream *s, const struct entry *e);
 struct slice once_key(const struct stream *s, const struct entry *e, char room[GUARDKEY_MAX_BYTES]);
-/* stream_redis_error() of a command with guard keys. */
+/* stream_redis_error() of a command that has guard keys, where the stream has any. */
 enum redis_error once_redis_error(struct stream *s, const char *what, const struct reply *r);
 
 /* ---- lease.c ---- */

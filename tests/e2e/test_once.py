@@ -82,6 +82,18 @@ class Skipped(OnceCase):
         self.assertEqual(self.counts(daemon), [1, 1, 1, 0])
         self.assertEqual(self.get(self.key("5-1")), b"done elsewhere")
 
+    def test_a_skip_is_no_success(self):
+        """The key goes while the acknowledgement is on its way: it is not set anew."""
+        rules = [self.fake.refuse(word, TRYAGAIN, key="5-1") for word in (*SCRIPTS, "XACK")]
+        self.redis.call("SET", self.key("5-1"), "1")
+        self.start_once()
+        self.redis.call("XADD", "s", "5-1", "n", "1")
+        self.wait_hits(rules, 1)
+        self.redis.call("DEL", self.key("5-1"))
+        self.fake.lift(*rules)
+        self.wait_settled()
+        self.assertEqual((self.records(), self.get(self.key("5-1"))), ([], None))
+
     def test_what_is_taken_over_and_what_is_found(self):
         entry = self.add()
         self.abandon()
@@ -236,7 +248,7 @@ class Batched(OnceCase):
         daemon = self.start_once({"handler.mode": "worker", "handler.window": 10}, WORKER)
         for _ in range(60):
             self.add(text="x" * 1000)
-        self.wait_ready_entries(daemon, 20)
+        wait_until(lambda: self.state(daemon)[0] >= 20, 15, "entries to wait")
         stays_true(lambda: self.state(daemon)[0] <= 21, 0.5, "no more is read")
         self.assertGreaterEqual(self.state(daemon)[1], 20000)
         self.assertEqual(self.records(), [])
@@ -416,7 +428,7 @@ class NotSet(OnceCase):
                                   key=self.key("5-1")) for word in SCRIPTS]
         self.redis.call("XADD", "s", "5-1", "n", "1")
         self.wait_hits(rules)
-        self.assertIn("acknowledging: OOM", daemon.wait_for_event("redis_error")["message"])
+        self.assertIn("XACK: OOM", daemon.wait_for_event("redis_error")["message"])
         self.assertEqual(list(self.pending()), ["5-1"])
         self.fake.lift(*rules)
         self.wait_settled()

@@ -120,6 +120,42 @@ class Prelude(ScriptCase):
         self.assertTrue(self.gone("1-1"))
 
 
+class Ack(ScriptCase):
+    def ack(self, ids, guards):
+        return self.eval("ack", 60000, *ids, keys=("s", *guards))
+
+    def test_guards_are_set(self):
+        ids = self.fill(["1-1", "2-1", "3-1"])
+        self.assertEqual(self.ack(ids[:2], ["{s}:1", "{s}:2"]), 2)
+        self.assertEqual(list(self.pending()), ["3-1"])
+        self.assertEqual(self.redis.call("MGET", "{s}:1", "{s}:2"), [b"1", b"1"])
+        self.assertTrue(50000 < self.redis.call("PTTL", "{s}:2") <= 60000)
+
+    def test_again(self):
+        ids = self.fill(["1-1"])
+        self.ack(ids, ["{s}:1"])
+        self.redis.call("PEXPIRE", "{s}:1", 30000)
+        self.assertEqual(self.ack(ids, ["{s}:1"]), 0)
+        self.assertLessEqual(self.redis.call("PTTL", "{s}:1"), 30000)
+
+    def test_what_is_there_stays(self):
+        ids = self.fill(["1-1"])
+        self.redis.call("RPUSH", "{s}:1", "mine")
+        self.assertEqual(self.ack(ids, ["{s}:1"]), 1)
+        self.assertEqual(self.redis.call("TYPE", "{s}:1"), b"list")
+
+    def test_refused_guard_acknowledges_nothing(self):
+        ids = self.fill(["1-1"])
+        self.out_of_memory()
+        self.assert_error("OOM", "ack", 60000, *ids, keys=("s", "{s}:1"))
+        self.assertEqual(list(self.pending()), ids)
+
+    def test_a_full_batch(self):
+        ids = self.fill("%d-1" % n for n in range(1, 1001))
+        self.assertEqual(self.ack(ids, ["{s}:" + i for i in ids]), 1000)
+        self.assertEqual(self.redis.call("DBSIZE"), 1001)
+
+
 class Begin(ScriptCase):
     def begin(self, *ids_and_runs, bytes_max=1 << 20):
         return self.eval("begin", bytes_max, *ids_and_runs)

@@ -36,7 +36,7 @@ OWNER = [
            "elseif row and row[2] ~= me then", "elseif false then",
            SCRIPTS + "Renew.test_every_answer", "e2e test_sweep Stolen.test_failure_is_ignored"),
     mutant("nobodys_begins_anew", "a READY entry that is pending for nobody is looked at before it runs",
-           "consumer/lease.c", "	if (e->state != ENTRY_READY)\n		return;\n", "	if (s || e)\n		return;\n",
+           "consumer/lease.c", "	if (e->state != ENTRY_READY && e->state != ENTRY_CHECKING)\n		return;\n", "	if (s || e)\n		return;\n",
            "e2e test_mutants_leases Stolen.test_acknowledged_by_another_before_its_run"),
     mutant("owner_in_release", "release: the entry is pending for us", "redis/release.lua",
            "row and row[2] == me and", "row and",
@@ -339,6 +339,39 @@ REPLIES = [
            "e2e test_large_entries TooLargeToSend.test_over_max_entry_bytes_too"),
 ]
 
+# --- the guard against doing an entry twice -------------------------------------------------------
+
+ONCE = [
+    mutant("guard_before_run", "what has a guard key is looked up before it runs", "consumer/arrival.c",
+           "if (once_guards(s, e, &v.fields)) {", "if (once_guards(s, e, &v.fields) && !s) {",
+           "e2e test_once Skipped.test_duplicate"),
+    mutant("guard_set_with_ack", "the key is set by the script that acknowledges", "redis/ack.lua",
+           "\tredis.call('SET', KEYS[i], '1', 'PX', ARGV[3], 'NX')\n", "",
+           SCRIPTS + "Ack.test_guards_are_set", "e2e test_once Sets.test_success"),
+    mutant("guard_spares_others", "a key that is there already stays as it is", "redis/ack.lua",
+           "ARGV[3], 'NX')", "ARGV[3])",
+           SCRIPTS + "Ack.test_what_is_there_stays", "e2e test_once Sets.test_what_else_has_that_name_stays"),
+    mutant("guard_set_before_ack_without_scripts", "without scripts: XACK only when the keys are there",
+           "consumer/settler.c", "if (!t->set_refused) {", "if (s) {",
+           "e2e test_once NotSet.test_refused_without_scripts"),
+    mutant("no_answer_no_run", "a look-up that is refused lets nothing run", "consumer/once.c",
+           "\t\tonce_redis_error(s, \"looking up guard keys\", r);\n",
+           "\t\tonce_redis_error(s, \"looking up guard keys\", r);\n"
+           "\t\tfor (size_t i = 0; i < b->len; i++)\n"
+           "\t\t\tentryset_move(&s->entries, entryset_find(&s->entries, b->items[i].id), ENTRY_READY);\n"
+           "\t\tarrival_want_turn(s);\n",
+           "e2e test_once NoAnswer.test_refused"),
+    mutant("skipped_sets_nothing", "only what was done sets a key", "consumer/once.c",
+           "	return s->once.pattern && !e->skipped &&\n", "	return s->once.pattern &&\n",
+           "e2e test_once Skipped.test_a_skip_is_no_success"),
+    mutant("guards_do_not_lead_away", "ASK for a key that was never there says nothing about the stream",
+           "consumer/once.c", "if (s->once.pattern && r->text.len >= 4", "if (!s && r->text.len >= 4",
+           "e2e test_once_cluster Cluster.test_slot_on_the_move"),
+    mutant("unchecked_go_back", "a drain gives back what is being looked up", "consumer/consumer.c",
+           "	       (e = entryset_first(&s->entries, ENTRY_CHECKING))) {", "	       (e = NULL)) {",
+           "e2e test_once Leaving.test_drain"),
+]
+
 # --- draining -------------------------------------------------------------------------------------
 
 DRAINING = [
@@ -539,7 +572,7 @@ BY_HAND = [
            "e2e test_ctl_dead Looking.test_id_of_a_record_and_of_another_entry"),
 ]
 
-MUTANTS = OWNER + DEAD_LETTERS + ATTEMPTS + LEASES + HELD + REPLIES + DRAINING + BREAKERS + HANDLERS + RETENTION + BY_HAND
+MUTANTS = OWNER + DEAD_LETTERS + ATTEMPTS + LEASES + HELD + REPLIES + ONCE + DRAINING + BREAKERS + HANDLERS + RETENTION + BY_HAND
 
 
 def read(path):
