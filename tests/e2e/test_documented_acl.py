@@ -24,12 +24,19 @@ class DocumentedAcl(Case):
                "how = entry['fields'].get('how')\nif how == 'hold': gate('go')\nsys.exit({'dead': 65, 'fail': 1}.get(how, 0))\n")
 
     def test_everything_works_and_nothing_is_refused(self):
-        self.redis.call("ACL", "SETUSER", "worker", *documented_rule())
+        self.check([], {})
+
+    def test_once(self):
+        self.check(documented(r"with `once` add `([^`]*)`"), {"once.ttl": "1h"})
+        self.assertEqual(len(self.redis.call("KEYS", "{orders}:once:*")), 2)
+
+    def check(self, more, settings):
+        self.redis.call("ACL", "SETUSER", "worker", *documented_rule(), *more)
         self.redis.call("ACL", "LOG", "RESET")
         self.add("orders")
         self.abandon(stream="orders")
         daemon = self.start(self.python(self.HANDLER),
-                            {"stream": "orders", "claim.min_idle": "1s", "retry.max_attempts": 2, "alerts.lag": 1000},
+                            {"stream": "orders", "claim.min_idle": "1s", "retry.max_attempts": 2, "alerts.lag": 1000, **settings},
                             redis={"username": "worker", "password": "secret"})
         for how in ("ok", "dead", "fail"):
             self.add("orders", how=how)

@@ -164,8 +164,8 @@ LEASES = [
            "\trenew(s, s->entries.by_freshness.len / TICKS + 1);\n", "",
            "e2e test_sweep Renewal.test_long_run_is_not_taken_by_another_daemon"),
     mutant("renewal_of_waiting", "what waits for its retry is renewed", "core/entryset.c",
-           "BIT(WAITING) | BIT(BEGINNING) | BIT(READY) | BIT(RUNNING) | BIT(BURYING);",
-           "BIT(BEGINNING) | BIT(READY) | BIT(RUNNING) | BIT(BURYING);",
+           "BIT(WAITING) | BIT(BEGINNING) | BIT(CHECKING) | BIT(READY) | BIT(RUNNING) | BIT(BURYING);",
+           "BIT(BEGINNING) | BIT(CHECKING) | BIT(READY) | BIT(RUNNING) | BIT(BURYING);",
            "unit core/test_entryset", "e2e test_sweep Renewal.test_entry_that_waits_for_its_retry_is_not_taken"),
     mutant("renewal_of_burying", "what waits for the dead-letter stream is renewed", "core/entryset.c",
            "BIT(READY) | BIT(RUNNING) | BIT(BURYING);", "BIT(READY) | BIT(RUNNING);",
@@ -274,9 +274,9 @@ HELD = [
 
 REPLIES = [
     mutant("ack_is_resent", "acknowledgements without a reply are sent again", "consumer/settler.c",
-           "\ts->settler.n_batches = 0;\n\ts->settler.last_sent = NULL;\n}\n\n"
-           "static void on_pause_over",
-           "\t(void)s;\n}\n\nstatic void on_pause_over",
+           "\ts->settler.n_batches = 0;\n\ts->settler.last_sent = NULL;\n"
+           "\ts->settler.n_setting = 0;",
+           "\ts->settler.n_setting = 0;",
            "e2e test_mutants_settling Acknowledgements.test_lost_with_the_server"),
     mutant("ack_without_reply_is_kept", "an acknowledgement without a reply is not over", "consumer/settler.c",
            "\tif (!r)\n\t\treturn;\n\tn = batch_over(&s->settler);",
