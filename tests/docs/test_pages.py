@@ -153,7 +153,7 @@ class Architecture(unittest.TestCase):
     def test_the_table_of_moves_is_the_one_of_the_code(self):
         code = re.search(r"allowed\[ENTRY_STATE_COUNT\] = \{(.*?)\n\};", read("src/core/entryset.c"), re.S).group(1)
         moves = {state: re.findall(r"BIT\((\w+)\)", row)
-                 for state, row in re.findall(r"\[ENTRY_(\w+)\] = (.*?)(?:,\n|$)", code, re.S)}
+                 for state, row in re.findall(r"\[ENTRY_(\w+)\] =\s(.*?)(?:,\n|$)", code, re.S)}
         told = {state: row.split()
                 for state, row in re.findall(r"^\| ([A-Z]+) \| [^|]+ \|([ A-Z]*)\|$", read(ARCHITECTURE), re.M)}
         self.assertEqual(told, moves)
