@@ -112,12 +112,13 @@ struct part {
 };
 
 struct guardkey {
-	struct buf texts;
+	char *texts;
+	size_t texts_len;
 	struct part *parts;
 	size_t n_parts, n_fields;
 };
 
-static void add_part(struct guardkey *k, const struct token *t)
+static void add_part(struct guardkey *k, const struct token *t, size_t texts_len)
 {
 	const struct part *before = k->n_parts ? &k->parts[k->n_parts - 1] : NULL;
 	size_t text_at = before ? before->text_at + before->text_len : 0;
@@ -125,9 +126,7 @@ static void add_part(struct guardkey *k, const struct token *t)
 
 	k->parts = xreallocarray(k->parts, k->n_parts + 1, sizeof(*k->parts));
 	p = &k->parts[k->n_parts++];
-	*p = (struct part){ .kind = t->kind,
-		.text_at = text_at,
-		.text_len = buf_len(&k->texts) - text_at };
+	*p = (struct part){ .kind = t->kind, .text_at = text_at, .text_len = texts_len - text_at };
 	if (t->kind != TOKEN_FIELD)
 		return;
 	p->field = xstrndup(t->text.data, t->text.len);
@@ -146,21 +145,24 @@ static void append_tag(struct buf *to, const char *stream)
 struct guardkey *guardkey_new(const char *pattern, const char *stream, const char *group)
 {
 	struct guardkey *k = xcalloc(1, sizeof(*k));
+	struct buf texts = { 0 };
 	struct token t;
 
 	do {
 		t = take_token(&pattern);
 		if (t.kind == TOKEN_TEXT)
-			buf_append(&k->texts, t.text.data, t.text.len);
+			buf_append(&texts, t.text.data, t.text.len);
 		else if (t.kind == TOKEN_STREAM)
-			buf_append_text(&k->texts, stream);
+			buf_append_text(&texts, stream);
 		else if (t.kind == TOKEN_STREAM_TAG)
-			append_tag(&k->texts, stream);
+			append_tag(&texts, stream);
 		else if (t.kind == TOKEN_GROUP)
-			buf_append_text(&k->texts, group);
+			buf_append_text(&texts, group);
 		else
-			add_part(k, &t);
+			add_part(k, &t, buf_len(&texts));
 	} while (t.kind != TOKEN_END && t.kind != TOKEN_BAD);
+	k->texts_len = buf_len(&texts);
+	k->texts = buf_take_text(&texts);
 	return k;
 }
 
@@ -171,7 +173,7 @@ void guardkey_free(struct guardkey *k)
 	for (size_t i = 0; i < k->n_parts; i++)
 		free(k->parts[i].field);
 	free(k->parts);
-	buf_done(&k->texts);
+	free(k->texts);
 	free(k);
 }
 
@@ -184,7 +186,7 @@ size_t guardkey_fixed_bytes(const struct guardkey *k)
 {
 	size_t n_ids = k->n_parts - 1 - k->n_fields;
 
-	return buf_len(&k->texts) + n_ids * (ENTRYID_TEXT_SIZE - 1);
+	return k->texts_len + n_ids * (ENTRYID_TEXT_SIZE - 1);
 }
 
 /* The text that all keys begin with; ids, which hold no braces, are a NUL in it. */
@@ -193,7 +195,7 @@ static void append_beginning(const struct guardkey *k, struct buf *to)
 	for (size_t i = 0; i < k->n_parts; i++) {
 		const struct part *p = &k->parts[i];
 
-		buf_append(to, buf_data(&k->texts) + p->text_at, p->text_len);
+		buf_append(to, k->texts + p->text_at, p->text_len);
 		if (p->kind != TOKEN_ID)
 			return;
 		buf_append_char(to, '\0');
@@ -237,8 +239,9 @@ static bool put_field(const struct part *p, const struct fields *fields, char *o
 static bool put_id(struct entryid id, char *out, size_t *len)
 {
 	char text[ENTRYID_TEXT_SIZE];
+	size_t text_len = entryid_format(id, text);
 
-	return put(out, len, (struct slice){ text, entryid_format(id, text) });
+	return put(out, len, (struct slice){ text, text_len });
 }
 
 size_t guardkey_write(const struct guardkey *k, struct entryid id, const struct fields *fields,
@@ -249,8 +252,7 @@ size_t guardkey_write(const struct guardkey *k, struct entryid id, const struct 
 	for (size_t i = 0; i < k->n_parts; i++) {
 		const struct part *p = &k->parts[i];
 
-		if (!put(out, &len,
-		        (struct slice){ buf_data(&k->texts) + p->text_at, p->text_len }))
+		if (!put(out, &len, (struct slice){ k->texts + p->text_at, p->text_len }))
 			return 0;
 		if (p->kind == TOKEN_ID && !put_id(id, out, &len))
 			return 0;
