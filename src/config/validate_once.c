@@ -133,7 +133,7 @@ void validate_once_warn(const struct loaded *l)
 	for (size_t i = 1; i < n; i++) {
 		const struct use *u = &uses[i], *other = &uses[i - 1];
 
-		if (u->section == warned || by_stream_and_key(u, other) != 0 ||
+		if (by_stream_and_key(u, other) != 0 || u->section == warned ||
 		    strcmp(settings_of(u)->group, settings_of(other)->group) == 0)
 			continue;
 		warn_of(l, u, other);

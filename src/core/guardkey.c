@@ -205,11 +205,12 @@ static void append_beginning(const struct guardkey *k, struct buf *to)
 bool guardkey_is_in_slot_of(const struct guardkey *k, const char *stream)
 {
 	struct buf beginning = { 0 };
-	struct slice tag;
+	struct slice tag = { NULL, 0 };
 	bool same;
 
 	append_beginning(k, &beginning);
-	tag = slot_tag(buf_slice(&beginning));
+	if (buf_len(&beginning))
+		tag = slot_tag(buf_slice(&beginning));
 	same = tag.len && !memchr(tag.data, '\0', tag.len) &&
 	       slot_of_key(tag) == slot_of_key(slice_of(stream));
 	buf_done(&beginning);

@@ -248,9 +248,9 @@ class Batched(OnceCase):
         daemon = self.start_once({"handler.mode": "worker", "handler.window": 10}, WORKER)
         for _ in range(60):
             self.add(text="x" * 1000)
-        wait_until(lambda: self.state(daemon)[0] >= 20, 15, "entries to wait")
+        wait_until(lambda: self.state(daemon)[0] >= 15, 15, "entries to wait")
         stays_true(lambda: self.state(daemon)[0] <= 21, 0.5, "no more is read")
-        self.assertGreaterEqual(self.state(daemon)[1], 20000)
+        self.assertGreaterEqual(self.state(daemon)[1], 15000)
         self.assertEqual(self.records(), [])
         self.fake.lift(rule)
         self.wait_settled()
