@@ -39,12 +39,18 @@ static void keep_key(struct stream *s, struct entry *e, const struct fields *f)
 	e->guard_key_len = (uint16_t)len;
 }
 
-bool once_guards(struct stream *s, struct entry *e, const struct fields *f)
+static void forget_key(struct entry *e)
 {
 	free(e->guard_key);
 	e->guard_key = NULL;
 	e->guard_key_len = 0;
-	if (s->once.pattern && guardkey_needs_fields(s->once.pattern))
+}
+
+bool once_guards(struct stream *s, struct entry *e, const struct fields *f)
+{
+	if (!s->once.pattern)
+		return false;
+	if (guardkey_needs_fields(s->once.pattern))
 		keep_key(s, e, f);
 	return once_has_key(s, e);
 }
@@ -177,6 +183,7 @@ void once_settings_changed(struct stream *s)
 		struct entry *e = container_of(node, struct entry, node);
 		struct fields f = fields_unpacked(e->payload);
 
+		forget_key(e);
 		if (!once_guards(s, e, &f))
 			entryset_move(&s->entries, e, ENTRY_READY);
 	}
