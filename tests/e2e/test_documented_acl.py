@@ -54,7 +54,7 @@ class DocumentedAcl(Case):
         self.assertEqual(refused, [])
 
     def test_trim(self):
-        more = documented(r"^With `trim` add `([^`]*)`")
+        more = documented(r"With `trim` add `([^`]*)`")
         self.redis.call("ACL", "SETUSER", "worker", *documented_rule(), *more)
         self.redis.call("CONFIG", "SET", "stream-node-max-entries", 10)
         self.redis.call("ACL", "LOG", "RESET")
