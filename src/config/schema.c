@@ -32,7 +32,7 @@ static const char *const verdicts_words[] = { "fd3", "stdout", NULL };
 
 /* clang-format off */
 const struct option options[] = {
-	{ REDIS("url", url), .type = &type_url, .fallback = "redis://127.0.0.1:6379/0",
+	{ REDIS("url", url), .type = &type_url, .fallback = REDISURL_DEFAULT,
 	  .doc = "Where Redis is: redis://[user@]host[:port][/db], rediss://... (TLS) or "
 	         "unix:///path/to.sock[?db=N]. A password in the URL works, with a warning." },
 	{ REDIS("username", secret.username), .type = &type_text,

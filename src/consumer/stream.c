@@ -9,7 +9,12 @@
 #include "core/origin.h"
 #include "redis/command.h"
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_LONGEST_MS = 10000, ERROR_LOG_MS = 10000 };
+enum {
+	PAUSE_FIRST_MS = 100,
+	PAUSE_LONGEST_MS = 10000,
+	PAUSE_PASSING_MS = 2000,
+	ERROR_LOG_MS = 10000
+};
 
 void stream_init(struct stream *s, struct consumer *c, const char *name)
 {
@@ -260,10 +265,20 @@ bool pause_is_on(const struct pause *p)
 	return ev_is_active(&p->timer);
 }
 
+/* What ends without a change here, and without a word: a Cluster that is down, replicas that are
+ * missing. Work is to go on soon after, however long it took. */
+static bool passes_by_itself(enum redis_error class)
+{
+	return class == REDIS_TEMPORARY || class == REDIS_NO_WRITES || class == REDIS_READONLY ||
+	       class == REDIS_MOVED;
+}
+
 void pause_start(struct pause *p, struct stream *s)
 {
 	uint64_t dice = rng_next(&s->consumer->host->rng);
+	bool passes = passes_by_itself(s->complaint.class);
 
+	p->backoff.max_ms = passes ? PAUSE_PASSING_MS : PAUSE_LONGEST_MS;
 	/* What was sent together is refused together: that counts once. */
 	if (!pause_is_on(p))
 		loop_timer_in(stream_loop(s), &p->timer, backoff_next_ms(&p->backoff, dice));

@@ -314,6 +314,7 @@ void pause_init(struct pause *p, struct stream *s,
     void (*on_over)(struct ev_loop *ev, ev_timer *w, int events));
 bool pause_is_on(const struct pause *p);
 /* Starts it, longer each time, until pause_reset(). */
+/* After an error reply, which says for how long it may grow (stream_complained). */
 void pause_start(struct pause *p, struct stream *s);
 void pause_reset(struct pause *p);
 /* What was refused elsewhere is no reason to wait. */

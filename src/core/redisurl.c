@@ -236,6 +236,11 @@ int redisurl_parse(const char *text, struct redisurl *ret_url, const char **ret_
 	return 0;
 }
 
+bool redisurl_is_default(const struct redisurl *url)
+{
+	return url->host && strcmp(url->host, "127.0.0.1") == 0 && url->port == 6379;
+}
+
 void redisurl_done(struct redisurl *url)
 {
 	if (url->password)

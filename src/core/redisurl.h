@@ -10,6 +10,9 @@
 
 #include "base/compiler.h"
 
+/* Where Redis is when nobody says so. */
+#define REDISURL_DEFAULT "redis://127.0.0.1:6379/0"
+
 struct redisurl {
 	bool tls;
 	char *socket_path; /* unix: only */
@@ -21,6 +24,9 @@ struct redisurl {
 
 /* 0, or -EINVAL with *ret_why set to what was expected (static text). */
 int redisurl_parse(const char *text, struct redisurl *ret_url, const char **ret_why) MUST_CHECK;
+
+/* Whether it leads to where the default does. */
+bool redisurl_is_default(const struct redisurl *url);
 
 void redisurl_done(struct redisurl *url);
 

@@ -51,7 +51,8 @@ struct conn {
 	struct fault fault; /* set: to be dropped for this reason */
 	struct fault_log fault_log;
 	bool has_tried;
-	bool is_heard; /* the server has sent something over this connection */
+	bool is_hushed; /* it goes up and down for one reason: that is said now and then */
+	bool is_heard;  /* the server has sent something over this connection */
 	uint64_t up_at_ms;
 	uint64_t n_losses;
 };
@@ -85,14 +86,22 @@ static void close_socket(struct conn *c)
 	c->decoder = NULL;
 }
 
+static bool was_stable(const struct conn *c)
+{
+	return c->state == CONN_UP && loop_now_ms(loop_of(c)) - c->up_at_ms >= STABLE_AFTER_MS;
+}
+
 static void log_going_down(struct conn *c, bool was_up)
 {
 	struct log_fields fields = log_fields_of(c);
 
-	if (was_up)
+	if (was_stable(c))
 		c->fault_log.limit = (struct log_limit){ 0 };
-	if (!fault_log_pass(&c->fault_log, &c->fault, loop_now_ms(loop_of(c))))
+	if (!fault_log_pass(&c->fault_log, &c->fault, loop_now_ms(loop_of(c)))) {
+		c->is_hushed = was_up;
 		return;
+	}
+	c->is_hushed = false;
 	log_event(c->fault.needs_person ? LEVEL_ERROR : LEVEL_WARNING,
 	    was_up ? EVENT_DISCONNECTED : EVENT_REDIS_ERROR, &fields, "%s %s: %s",
 	    was_up ? "lost the connection to" : "cannot connect to",
@@ -112,11 +121,11 @@ static void go_down(struct conn *c)
 
 	log_going_down(c, was_up);
 	close_socket(c);
-	c->state = CONN_DOWN;
 	c->has_tried = true;
 	c->n_losses += was_up;
-	if (was_up && loop_now_ms(loop_of(c)) - c->up_at_ms >= STABLE_AFTER_MS)
+	if (was_stable(c))
 		backoff_reset(&c->backoff);
+	c->state = CONN_DOWN;
 	if (c->fault.needs_person)
 		backoff_to_max(&c->backoff);
 	c->fault = (struct fault){ .why = "" };
@@ -172,8 +181,8 @@ static void on_handshake_done(struct conn *c)
 	c->has_tried = true;
 	c->up_at_ms = loop_now_ms(loop_of(c));
 	ev_timer_stop(loop_ev(loop_of(c)), &c->step);
-	log_event(LEVEL_INFO, EVENT_CONNECTED, &fields, "connected to %s",
-	    dial_peer(&c->dial, c->spec.peer).text);
+	log_event(c->is_hushed ? LEVEL_DEBUG : LEVEL_INFO, EVENT_CONNECTED, &fields,
+	    "connected to %s", conn_peer(c).text);
 	dial_arrived(&c->dial);
 	c->spec.on_up(c->spec.owner);
 }
@@ -369,14 +378,9 @@ struct conn *conn_new(const struct conn_spec *spec)
 	return c;
 }
 
-static bool is_same_place(const struct endpoint *a, const struct endpoint *b)
-{
-	return a && b ? endpoint_equals(a, b) : a == b;
-}
-
 void conn_go_to(struct conn *c, const struct endpoint *to)
 {
-	if (is_same_place(c->to, to))
+	if (endpoint_is_same(c->to, to))
 		return;
 	dial_stop(&c->dial); /* it has borrowed the former host */
 	free(c->to);

@@ -12,6 +12,11 @@ bool endpoint_equals(const struct endpoint *a, const struct endpoint *b)
 	return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
+bool endpoint_is_same(const struct endpoint *a, const struct endpoint *b)
+{
+	return a && b ? endpoint_equals(a, b) : a == b;
+}
+
 static struct slice without_brackets(struct slice host)
 {
 	if (host.len >= 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')

@@ -23,6 +23,9 @@ static inline bool endpoint_is_set(const struct endpoint *e)
 
 bool endpoint_equals(const struct endpoint *a, const struct endpoint *b);
 
+/* The same where NULL is a place of its own: as configured. */
+bool endpoint_is_same(const struct endpoint *a, const struct endpoint *b);
+
 /* "host:port", "[v6]:port", and the "v6:port" of Redis' redirections: the port is behind the last
  * colon. 0, or -EINVAL. */
 int endpoint_parse(struct slice text, struct endpoint *ret_endpoint) MUST_CHECK;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "redis/command.h"
 #include "redis/nodes.h"
 #include "redis/slotmap.h"
@@ -117,6 +118,20 @@ static void settle_home(struct home *h)
 		home_up(h);
 }
 
+/* The answer came, and did not name its slot: nothing else would tell of that. */
+static void tell_unserved(struct home *h)
+{
+	bool is_unserved = !h->at && h->keyspace->slots && h->keyspace->slots->is_good;
+	struct log_fields fields = { .stream = h->key };
+
+	if (is_unserved && !h->is_unserved)
+		log_event(LEVEL_WARNING, EVENT_REDIS_ERROR, &fields,
+		    "no node of the Cluster serves slot %u, to which the stream belongs: it waits "
+		    "until one does",
+		    (unsigned)h->slot);
+	h->is_unserved = is_unserved;
+}
+
 static void settle_homes(struct keyspace *k, bool *ret_all_up, bool *ret_any_asks)
 {
 	*ret_all_up = true;
@@ -125,6 +140,7 @@ static void settle_homes(struct keyspace *k, bool *ret_all_up, bool *ret_any_ask
 		struct home *h = container_of(node, struct home, node);
 
 		settle_home(h);
+		tell_unserved(h);
 		*ret_all_up = *ret_all_up && h->is_up;
 		*ret_any_asks = *ret_any_asks || h->ask;
 	}
@@ -245,7 +261,8 @@ static void make_cluster(struct keyspace *k)
 	k->slots->owner = k;
 	k->slots->on_answer = on_slots;
 	slottable_init(k->slots);
-	add_seed(k, &at);
+	if (!s->nodes.len || !redisurl_is_default(&s->url))
+		add_seed(k, &at);
 	for (size_t i = 0; i < s->nodes.len; i++) {
 		/* The configuration has been checked. */
 		if (endpoint_parse(slice_of(s->nodes.items[i]), &at) == 0)

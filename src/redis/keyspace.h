@@ -46,6 +46,7 @@ struct home {
 	struct node *at;  /* NULL: not known */
 	struct node *ask; /* the slot is being moved, and the key is there already */
 	bool is_up;       /* as on_up and on_down told it */
+	bool is_unserved; /* no node serves its slot: said so in the log */
 	unsigned n_hops;  /* redirections that were followed since then */
 	uint64_t hops_since_ms;
 };

@@ -70,12 +70,19 @@ struct node *nodes_at(struct nodes *nodes, const struct endpoint *at)
 	return node_new(nodes, at);
 }
 
+void nodes_forget_spares(struct nodes *nodes)
+{
+	list_foreach(&nodes->list, node) {
+		container_of(node, struct node, node)->is_spare = false;
+	}
+}
+
 void nodes_forget_unused(struct nodes *nodes)
 {
 	list_foreach_safe(&nodes->list, node) {
 		struct node *n = container_of(node, struct node, node);
 
-		if (!n->n_uses && !n->is_seed)
+		if (!n->n_uses && !n->is_seed && !n->is_spare)
 			node_free(n);
 	}
 }

@@ -16,7 +16,8 @@ struct node {
 	struct endpoint at; /* not set: as configured */
 	struct server *server;
 	struct server_user user;
-	bool is_seed; /* configured: kept, though it may serve nothing */
+	bool is_seed;  /* configured: kept, though it may serve nothing */
+	bool is_spare; /* a replica: kept, to be asked when nobody else is there */
 	bool is_open;
 	bool is_asked;   /* CLUSTER SLOTS is on its way */
 	unsigned n_uses; /* slots and homes that it serves */
@@ -48,9 +49,12 @@ void nodes_open_all(struct nodes *n);
 /* The same for the seeds. */
 void nodes_open_seeds(struct nodes *n);
 
-/* Those that serve nothing go, but for seeds. Not from inside a reply of theirs. */
+/* None is a replica any more, as far as is known. */
+void nodes_forget_spares(struct nodes *n);
+
+/* Those that serve nothing go, but for seeds and spares. Not from inside a reply of theirs. */
 void nodes_forget_unused(struct nodes *n);
-/* Seeds that serve nothing are closed. */
+/* Seeds and spares that serve nothing are closed. */
 void nodes_close_unused(struct nodes *n);
 
 /* Whether each that is open has been up, or has failed, at least once. */

@@ -48,6 +48,21 @@ int slotmap_range(const struct reply *slots, size_t i, const struct endpoint *as
 	return 0;
 }
 
+int slotmap_replica(const struct reply *slots, size_t i, size_t k, const struct endpoint *asked,
+    struct endpoint *ret_at)
+{
+	const struct reply *replica = reply_at(reply_at(slots, i), 3 + k);
+	struct endpoint at;
+
+	if (!replica)
+		return -ENOENT;
+	if (take_host(reply_text(reply_at(replica, 0)), asked, &at) ||
+	    take_port(reply_integer(reply_at(replica, 1)), &at))
+		return -EPROTO;
+	*ret_at = at;
+	return 0;
+}
+
 /* The word up to the next blank; *rest goes on behind it. */
 static struct slice next_word(struct slice *rest)
 {

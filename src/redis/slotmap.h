@@ -21,6 +21,10 @@ struct slot_range {
 int slotmap_range(const struct reply *slots, size_t i, const struct endpoint *asked,
     struct slot_range *ret_range) MUST_CHECK;
 
+/* The k-th replica of the i-th range: 0, -ENOENT when there are not so many, or -EPROTO. */
+int slotmap_replica(const struct reply *slots, size_t i, size_t k, const struct endpoint *asked,
+    struct endpoint *ret_at) MUST_CHECK;
+
 /*
  * "MOVED 3999 127.0.0.1:6381" and "ASK 3999 …": where to. A node without a name of its own,
  * ":6381", is on the host that was asked. 0, or -EINVAL for another text.

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Owns the table of slots and the question for it. The nodes are asked in turn; while none answers
- * all that are known, the configured ones among them, are tried.
+ * all that are known, the configured ones and the replicas among them, are tried.
  *
  * A node may be cut off from the others, or not have heard yet: where its answer names another node
  * for a slot than the one that is connected, the next one that is asked has to say the same. A
  * redirection is believed at once, for it comes from a node that had the slot.
  */
 #include "redis/slottable.h"
+
+#include <errno.h>
 
 #include "base/log.h"
 #include "redis/command.h"
@@ -115,6 +117,18 @@ static void warn(struct slottable *t, const struct node *n, struct slice why)
 	    endpoint_text(&n->at).text, (int)why.len, why.data);
 }
 
+/* Where to ask when all primaries and seeds are gone: one of them is a primary then. */
+static void remember_replicas(struct slottable *t, const struct node *from, const struct reply *r)
+{
+	nodes_forget_spares(t->nodes);
+	for (size_t i = 0; i < reply_len(r); i++) {
+		struct endpoint at;
+
+		for (size_t k = 0; slotmap_replica(r, i, k, &from->at, &at) != -ENOENT; k++)
+			nodes_at(t->nodes, &at)->is_spare = true;
+	}
+}
+
 /* Whether there is nothing left to be asked about. */
 static bool take_answer(struct slottable *t, const struct node *from, const struct reply *r)
 {
@@ -132,6 +146,8 @@ static bool take_answer(struct slottable *t, const struct node *from, const stru
 	t->is_good = reply_len(r) > 0;
 	if (!t->is_good)
 		warn(t, from, slice_of("it knows of no slots"));
+	else
+		remember_replicas(t, from, r);
 	return t->is_good && believed;
 }
 

@@ -215,6 +215,101 @@ static void test_two_that_name_each_other(void **unused)
 	assert_in_range(n_moves, 1, 10);
 }
 
+/* ---- nobody else is left ---- */
+
+/* A alone is configured. */
+static void without_seeds(void)
+{
+	keyspace_close(p.keyspace);
+	keyspace_free(p.keyspace);
+	p.f->settings.nodes = (struct string_list){ 0 };
+	p.keyspace = keyspace_new(&p.f->host, "sluiced.test");
+}
+
+static bool is_home_down(struct fixture *f)
+{
+	(void)f;
+	return !home_is_up(&p.home);
+}
+
+static void test_a_replica_is_asked_when_all_else_is_gone(void **unused)
+{
+	char map[160];
+
+	(void)unused;
+	without_seeds();
+	snprintf(map, sizeof(map),
+	    "*1\r\n*4\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%u\r\n"
+	    "*2\r\n$9\r\n127.0.0.1\r\n:%u\r\n",
+	    (unsigned)p.servers[A]->port, (unsigned)p.servers[B]->port);
+	names(A, map);
+	names(B, p.maps[B]);
+	keyspace_open(p.keyspace);
+	home_join(p.keyspace, &p.home);
+	fixture_run(p.f, is_home_up);
+	fixture_run_ms(p.f, 600);
+	assert_int_equal(p.servers[B]->n_accepted, 0);
+	fakeserver_stop(p.servers[A]);
+	fixture_run(p.f, is_home_down);
+	fixture_run(p.f, has_moved);
+	assert_string_equal(fixture_events(p.f), "A - B");
+	fakeserver_start(p.servers[A], p.f->loop, NULL); /* for the end of the test */
+}
+
+static void test_default_address_is_no_seed_beside_nodes(void **unused)
+{
+	(void)unused;
+	keyspace_close(p.keyspace);
+	keyspace_free(p.keyspace);
+	p.f->settings.url.port = 6379;
+	p.keyspace = keyspace_new(&p.f->host, "sluiced.test");
+	names(B, p.maps[B]);
+	keyspace_open(p.keyspace);
+	home_join(p.keyspace, &p.home);
+	fixture_run(p.f, is_home_up);
+	assert_false(fixture_has_logged(p.f, ":6379"));
+}
+
+/* ---- a slot that nobody serves ---- */
+
+static unsigned n_logged(const char *part)
+{
+	const char *at = fixture_log(p.f);
+	unsigned n = 0;
+
+	while ((at = strstr(at, part))) {
+		at++;
+		n++;
+	}
+	return n;
+}
+
+static bool is_unserved_logged(struct fixture *f)
+{
+	(void)f;
+	return n_logged("no node of the Cluster serves slot") > 0;
+}
+
+static void test_a_slot_without_a_node_is_told_once(void **unused)
+{
+	char map[100];
+
+	(void)unused;
+	snprintf(map, sizeof(map), "*1\r\n*3\r\n:0\r\n:0\r\n*2\r\n$9\r\n127.0.0.1\r\n:%u\r\n",
+	    (unsigned)p.servers[A]->port);
+	names(A, map);
+	names(B, map);
+	keyspace_open(p.keyspace);
+	home_join(p.keyspace, &p.home);
+	fixture_run(p.f, is_unserved_logged);
+	fixture_run_ms(p.f, 1300);
+	assert_int_equal(n_logged("no node of the Cluster serves slot"), 1);
+	assert_true(fixture_has_logged(p.f, "\"stream\":\"s\""));
+	names(A, p.maps[A]);
+	names(B, p.maps[A]);
+	fixture_run(p.f, is_home_up);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +320,12 @@ int main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_a_closed_one_asks_no_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_that_name_each_other, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_replica_is_asked_when_all_else_is_gone,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_default_address_is_no_seed_beside_nodes, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_a_slot_without_a_node_is_told_once, setup,
+		    teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,40 @@ static void test_unasked(void **unused)
 	}
 }
 
+static unsigned n_logged(struct fixture *f, const char *part)
+{
+	const char *at = fixture_log(f);
+	unsigned n = 0;
+
+	while ((at = strstr(at, part))) {
+		at++;
+		n++;
+	}
+	return n;
+}
+
+static bool is_up_often(struct fixture *f)
+{
+	if (f->n_up >= 6)
+		return true;
+	if (fixture_is_up(f))
+		fakeserver_hang_up(&f->server);
+	return false;
+}
+
+/* Up and down for one reason, several times a second: that is said now and then. */
+static void test_losses_in_a_row_are_told_once(void **unused)
+{
+	struct fixture *f = fixture_new();
+
+	(void)unused;
+	fixture_connect(f);
+	fixture_run(f, is_up_often);
+	assert_int_equal(n_logged(f, "\"disconnected\""), 1);
+	assert_int_equal(n_logged(f, "\"level\":\"info\""), 2);
+	fixture_free(f);
+}
+
 /* ---- dropping it oneself ---- */
 
 static bool in_callback;
@@ -289,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_lost_with_commands_pending),
 		cmocka_unit_test(test_closed_within_a_reply),
 		cmocka_unit_test(test_unasked),
+		cmocka_unit_test(test_losses_in_a_row_are_told_once),
 		cmocka_unit_test(test_drop_in_a_reply),
 		cmocka_unit_test(test_drop_from_outside),
 		cmocka_unit_test(test_drop_while_connecting),

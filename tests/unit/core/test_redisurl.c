@@ -157,12 +157,38 @@ static void test_socket_path_fits(void **state)
 	assert_string_equal(why, "a socket path of at most 107 bytes");
 }
 
+static void test_default(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_default;
+	} rows[] = {
+		{ REDISURL_DEFAULT, true },
+		{ "redis://me@127.0.0.1/3", true },
+		{ "redis://127.0.0.1:6380", false },
+		{ "redis://127.0.0.2:6379", false },
+		{ "unix:///run/redis.sock", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct redisurl url;
+		const char *why;
+
+		print_message("%s\n", rows[i].text);
+		assert_int_equal(redisurl_parse(rows[i].text, &url, &why), 0);
+		assert_int_equal(redisurl_is_default(&url), rows[i].is_default);
+		redisurl_done(&url);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_socket_path_fits),
+		cmocka_unit_test(test_default),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

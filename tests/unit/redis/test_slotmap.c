@@ -66,6 +66,26 @@ static void test_ranges_that_are_none(void **unused)
 		assert_int_equal(slotmap_range(&slots, i, &asked, &r), -EPROTO);
 }
 
+static void test_replicas(void **unused)
+{
+	struct reply slots = LIST(2,
+	    LIST(6, NUMBER(0), NUMBER(9), LIST(2, TEXT("10.0.0.1"), NUMBER(6379)),
+	        LIST(3, TEXT("10.0.0.2"), NUMBER(6380), TEXT("id")), LIST(1, TEXT("10.0.0.3")),
+	        LIST(2, NIL, NUMBER(6382))),
+	    TEXT("row"));
+	struct endpoint at;
+
+	(void)unused;
+	assert_int_equal(slotmap_replica(&slots, 0, 0, &asked, &at), 0);
+	assert_string_equal(at.host, "10.0.0.2");
+	assert_int_equal(at.port, 6380);
+	assert_int_equal(slotmap_replica(&slots, 0, 1, &asked, &at), -EPROTO);
+	assert_int_equal(slotmap_replica(&slots, 0, 2, &asked, &at), 0);
+	assert_string_equal(at.host, "10.0.0.9");
+	assert_int_equal(slotmap_replica(&slots, 0, 3, &asked, &at), -ENOENT);
+	assert_int_equal(slotmap_replica(&slots, 1, 0, &asked, &at), -ENOENT);
+}
+
 static void test_redirects(void **unused)
 {
 	static const struct {
@@ -132,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_ranges_that_are_none),
+		cmocka_unit_test(test_replicas),
 		cmocka_unit_test(test_redirects),
 		cmocka_unit_test(test_texts_that_are_no_redirects),
 		cmocka_unit_test(test_endpoints),
