@@ -176,6 +176,12 @@ void consumer_start(struct consumer *c)
 	figures_start(c);
 }
 
+static void look_for_groups_again(struct consumer *c)
+{
+	for (size_t i = 0; i < c->n_streams; i++)
+		group_look_again(&c->streams[i]);
+}
+
 void consumer_change(struct consumer *c, struct config *config,
     const struct consumer_settings *settings)
 {
@@ -191,6 +197,7 @@ void consumer_change(struct consumer *c, struct config *config,
 		retention_start(&c->streams[i]);
 		once_settings_changed(&c->streams[i]);
 	}
+	look_for_groups_again(c);
 	figures_start(c);
 	consumer_wake(c);
 }
@@ -204,10 +211,11 @@ int consumer_set_concurrency(struct consumer *c, uint64_t n)
 	return 0;
 }
 
-void consumer_reset_concurrency(struct consumer *c)
+void consumer_reloaded(struct consumer *c)
 {
 	c->concurrency = 0;
 	pools_resize(c);
+	look_for_groups_again(c);
 }
 
 const struct consumer_settings *consumer_settings(const struct consumer *c)

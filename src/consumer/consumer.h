@@ -63,7 +63,10 @@ bool consumer_is_paused(const struct consumer *c);
 
 /* So many handler processes instead of what the settings say. -ERANGE: more than there may be. */
 int consumer_set_concurrency(struct consumer *c, uint64_t n) MUST_CHECK;
-void consumer_reset_concurrency(struct consumer *c);
+
+/* A reload has left its settings as they are: a concurrency that was set ends, and a group that was
+ * missing is looked for again. */
+void consumer_reloaded(struct consumer *c);
 
 /* Somebody is going to look at what Redis knows of the groups: it is asked for now and then. */
 void consumer_want_figures(struct consumer *c);

@@ -9,7 +9,9 @@
 
 enum {
 	ROUND_MS = 10 * 1000,
-	WANTED_FOR_MS = 75 * 1000, /* a scraper comes once a minute, or more often */
+	/* Whoever looks every five minutes finds figures each time; Prometheus takes what is older
+	 * for gone. */
+	WANTED_FOR_MS = 330 * 1000,
 	STREAMS_AT_ONCE = 50,
 	BETWEEN_MS = 20,
 	FIRST_MS = 1000, /* connections come first */

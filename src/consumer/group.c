@@ -300,6 +300,13 @@ void group_ensure(struct stream *s)
 	home_expect(&s->home, on_look_reply, NULL);
 }
 
+void group_look_again(struct stream *s)
+{
+	if (s->group.state == GROUP_STOPPED)
+		s->group.state = GROUP_UNKNOWN;
+	group_ensure(s);
+}
+
 void group_vanished(struct stream *s, const struct reply *error)
 {
 	struct log_fields fields = stream_log_fields(s);

@@ -422,6 +422,8 @@ void trial_renewed(struct consumer *c);
 void group_ensure(struct stream *s);
 /* A page of the pending list from its beginning has come. */
 void group_note_lowest(struct stream *s, const struct reply *rows);
+/* Also where it was missing and nobody waits for it. */
+void group_look_again(struct stream *s);
 void group_vanished(struct stream *s, const struct reply *error);
 void group_init(struct stream *s);
 
@@ -549,6 +551,8 @@ void sweeper_init(struct stream *s);
 void sweeper_done(struct stream *s);
 void sweeper_start(struct stream *s);
 void sweeper_stop(struct stream *s);
+/* The next round comes at once. */
+void sweeper_hurry(struct stream *s);
 /* After a stall, too, others renew first. */
 void sweeper_hold_off(struct stream *s);
 /* What was given back is not for us before the next round. */

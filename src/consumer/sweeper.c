@@ -356,6 +356,12 @@ void sweeper_given_back(struct stream *s)
 	s->sweeper.given_back = true;
 }
 
+void sweeper_hurry(struct stream *s)
+{
+	if (!s->sweeper.asked && home_is_up(&s->home))
+		again_in(s, 0);
+}
+
 void sweeper_hold_off(struct stream *s)
 {
 	s->sweeper.not_before_ms = stream_now_ms(s) + settings_of(s)->min_idle_ms / 2;

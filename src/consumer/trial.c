@@ -112,6 +112,9 @@ void trial_renewed(struct consumer *c)
 {
 	ev_timer_stop(loop_ev(c->host->loop), &c->cooldown);
 	breaker_renewed(&c->breaker);
+	/* What failed was given back, and a read does not bring it. */
+	for (size_t i = 0; i < c->n_streams && trial_needs_entry(c); i++)
+		sweeper_hurry(&c->streams[i]);
 	consumer_wake(c);
 }
 

@@ -9,6 +9,9 @@
  * much waits to be taken, the one that has been about the same thing longest makes room. A client
  * is dropped by shutting its socket down: the library sees that as its end.
  *
+ * What the library refuses before there is a request (400, 414, 431) it answers with pages of its
+ * own, HTML, which it writes itself: no option or callback changes them.
+ *
  * Invariant: `clients` is in the order of since_at_ms.
  */
 #include "control/http.h"

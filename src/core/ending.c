@@ -56,6 +56,7 @@ static struct outcome released(const struct ending *end)
 	struct outcome o = outcome_of(end);
 
 	o.verdict = VERDICT_RELEASE;
+	o.detail = slice_of("the drain ran out of time");
 	return o;
 }
 

@@ -57,7 +57,7 @@ static void look_after(struct member *m, struct site *site, struct config *confi
 	if (difference == CONSUMER_SAME) {
 		counts->same++;
 		if (m->consumer)
-			consumer_reset_concurrency(m->consumer);
+			consumer_reloaded(m->consumer);
 		return;
 	}
 	counts->changed++;

@@ -124,6 +124,14 @@ class Routes(Case):
         self.assertNotIn(b"200 OK", answer)
         self.assertEqual(self.control.get("/healthz").status, 200)
 
+    def test_what_the_library_refuses_itself(self):
+        """Such pages are its own: HTML, and the status is what counts."""
+        long_uri = b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n"
+        long_header = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100000 + b"\r\n\r\n"
+        no_number = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n"
+        for status, request in ((b"414", long_uri), (b"431", long_header), (b"400", no_number)):
+            self.assertEqual(raw(self.control.address, request).split(b" ")[1:2], [status])
+
     def test_bodies(self):
         self.assertEqual(self.control.ask("POST", "/v1/consumers/c/pause", b"x" * 60000).status, 200)
         self.control.act("resume")

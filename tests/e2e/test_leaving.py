@@ -65,6 +65,7 @@ class Finishing(WorkerCase):
         entry = self.add()
         self.wait_records(1)
         daemon.stop(seconds=5)
+        self.assertEqual([e["message"] for e in daemon.events("released", entry_id=entry)], ["the drain ran out of time"])
         self.assertEqual(self.deliveries(entry), 0)
         self.assertEqual(self.claimable(), [entry])
 

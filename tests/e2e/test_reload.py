@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 
+from control import control_of
 from harness import Case, WorkerCase, main
 from servers import Redis, stays_true, wait_until
 
@@ -143,6 +144,38 @@ class Handler(ReloadCase):
         daemon.wait_for_event("breaker_open")
         self.reload(daemon, {"c": self.worker("fixed", {"breaker.failures": 1, "breaker.cooldown": "1h"})})
         daemon.wait_for_event("breaker_closed")
+        self.wait_settled()
+
+
+    def test_a_fixed_handler_gets_at_once_what_lies_there(self):
+        settings = {"breaker.failures": 1, "breaker.cooldown": "1h", "claim.interval": "1h", "claim.min_idle": "1s"}
+        daemon = self.start_all({"c": self.consumer(self.shell("exit 127"), settings)})
+        self.add()
+        daemon.wait_for_event("breaker_open")
+        control = control_of(daemon)
+        wait_until(lambda: not control.consumer()["held"]["total"], 15, "nothing to be held")
+        self.reload(daemon, {"c": self.consumer(["/bin/true"], settings)})
+        daemon.wait_for_event("breaker_closed", seconds=4)  # our own pending list is looked at after some 6 s
+        self.wait_settled()
+
+
+class MissingGroup(ReloadCase):
+    def test_is_looked_for_again(self):
+        one = {"c": self.worker("one", {"on_missing_group": "fail"})}
+        daemon = self.start_all(one)
+        self.assertEqual(control_of(daemon).consumer()["streams"][0]["group_state"], "stopped")
+        self.reload(daemon, one)
+        daemon.wait_for_event("redis_error", count=2)
+        self.redis.call("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
+        self.reload(daemon, one)
+        self.add()
+        self.wait_settled()
+
+    def test_is_made_when_the_new_settings_say_so(self):
+        daemon = self.start_all({"c": self.worker("one", {"on_missing_group": "fail"})})
+        self.reload(daemon, {"c": self.worker("one")})
+        daemon.wait_for_event("group_created")
+        self.add()
         self.wait_settled()
 
 

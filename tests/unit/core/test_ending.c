@@ -125,10 +125,13 @@ static const struct {
 	{ EXITED(0), KILL_TIMEOUT, VERDICT_OK, VERDICT_RETRY, FAILURE_TIMEOUT, true,
 	    "timed out after 30 s" },
 	{ KILLED(SIGKILL), KILL_TIMEOUT, VERDICT_DEAD, VERDICT_DEAD, FAILURE_RETRY, true, "said" },
-	{ KILLED(SIGTERM), KILL_DRAIN, VERDICT_COUNT, VERDICT_RELEASE, FAILURE_NONE, false, "" },
-	{ EXITED(0), KILL_DRAIN, VERDICT_COUNT, VERDICT_RELEASE, FAILURE_NONE, false, "" },
+	{ KILLED(SIGTERM), KILL_DRAIN, VERDICT_COUNT, VERDICT_RELEASE, FAILURE_NONE, false,
+	    "the drain ran out of time" },
+	{ EXITED(0), KILL_DRAIN, VERDICT_COUNT, VERDICT_RELEASE, FAILURE_NONE, false,
+	    "the drain ran out of time" },
 	{ EXITED(0), KILL_DRAIN, VERDICT_OK, VERDICT_OK, FAILURE_NONE, false, "said" },
-	{ EXITED(1), KILL_DRAIN, VERDICT_OK, VERDICT_RELEASE, FAILURE_NONE, false, "" },
+	{ EXITED(1), KILL_DRAIN, VERDICT_OK, VERDICT_RELEASE, FAILURE_NONE, false,
+	    "the drain ran out of time" },
 	{ KILLED(SIGTERM), KILL_DRAIN, VERDICT_RETRY, VERDICT_RETRY, FAILURE_RETRY, true, "said" },
 };
 
@@ -239,6 +242,7 @@ static void assert_who(struct outcome o, enum who who)
 		break;
 	case RELEASED:
 		assert_is(o, VERDICT_RELEASE, FAILURE_NONE, false);
+		assert_detail(o, "the drain ran out of time");
 		break;
 	}
 	assert_int_equal(o.suspect, who == SUSPECT);
