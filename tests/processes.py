@@ -22,9 +22,9 @@ class Processes:
         self.lock = threading.Lock()
         self.own = set()
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        threading.Thread(target=self.reap_orphans, daemon=True).start()
+        threading.Thread(target=self.wait_for_orphans, daemon=True).start()
 
-    def reap_orphans(self):
+    def wait_for_orphans(self):
         while True:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
@@ -74,10 +74,14 @@ class Processes:
     def end_orphans(self):
         """Nothing runs now, so every child is an orphan. Returns their names."""
         left = wait_for_end(lambda: children(os.getpid()))
-        while children(os.getpid()):
-            kill_all()
-            time.sleep(0.02)
+        wait_until_killed(lambda: children(os.getpid()))
         return left
+
+
+def wait_until_killed(find):
+    while find():
+        kill_all()
+        time.sleep(0.02)
 
 
 def wait_for_end(find):

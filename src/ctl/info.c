@@ -62,7 +62,8 @@ static struct entryid id_of(const struct reply *r)
 {
 	struct entryid id = { 0 };
 
-	return entryid_parse(reply_text(r), &id) ? (struct entryid){ 0 } : id;
+	(void)!entryid_parse(reply_text(r), &id); /* written only on success */
+	return id;
 }
 
 /* The answer; NULL with 0 where the stream or the group is not there. */

@@ -138,9 +138,10 @@ static void on_resolved(void *owner, const struct address_list *list, const char
 
 static void unix_address(const char *path, struct address_list *ret_list)
 {
-	struct sockaddr_un *to = (struct sockaddr_un *)&ret_list->items[0].storage;
+	struct sockaddr_un *to;
 
 	*ret_list = (struct address_list){ .len = 1 };
+	to = (struct sockaddr_un *)&ret_list->items[0].storage;
 	to->sun_family = AF_UNIX;
 	snprintf(to->sun_path, sizeof(to->sun_path), "%s", path);
 	ret_list->items[0].len = sizeof(*to);
