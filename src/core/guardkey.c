@@ -189,6 +189,11 @@ size_t guardkey_fixed_bytes(const struct guardkey *k)
 	return k->texts_len + n_ids * (ENTRYID_TEXT_SIZE - 1);
 }
 
+char *guardkey_prefix(const struct guardkey *k)
+{
+	return xstrndup(k->texts, k->parts[0].text_len);
+}
+
 /* The text that all keys begin with; ids, which hold no braces, are a NUL in it. */
 static void append_beginning(const struct guardkey *k, struct buf *to)
 {

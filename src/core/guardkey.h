@@ -36,6 +36,9 @@ bool guardkey_needs_fields(const struct guardkey *k);
  * guards nothing. */
 size_t guardkey_fixed_bytes(const struct guardkey *k);
 
+/* The text that all keys begin with; the caller frees it. */
+char *guardkey_prefix(const struct guardkey *k) MUST_CHECK;
+
 /* Whether all keys are in the slot of this stream, whatever ids and fields are. */
 bool guardkey_is_in_slot_of(const struct guardkey *k, const char *stream);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "core/guardkey.h"
 #include "core/slot.h"
 #include "ctl/doctor.h"
 #include "ctl/rights.h"
@@ -27,19 +28,43 @@ struct trial {
 
 /* ---- one right */
 
+static char *trim_key(const struct doctor *d, const struct target *t)
+{
+	char *suffix = xasprintf(":trim:%s", t->group);
+	char *name = slot_key_beside(t->stream, suffix, ctl_redis(d->ctl)->cluster);
+
+	free(suffix);
+	return name;
+}
+
+/* What all guard keys begin with. */
+static char *guard_prefix(const struct target *t)
+{
+	struct guardkey *k = guardkey_new(t->settings->once.key, t->stream, t->group);
+	char *prefix = guardkey_prefix(k);
+
+	guardkey_free(k);
+	return prefix;
+}
+
+static bool has_guard(const struct target *t)
+{
+	return t->settings && t->settings->once.ttl_ms;
+}
+
 /* The key's name, which the caller frees; NULL: this consumer has none. */
 static char *key_of(const struct doctor *d, const struct target *t, enum right_key key)
 {
-	char *suffix, *name;
-
-	if (key == KEY_DEAD_LETTERS)
+	switch (key) {
+	case KEY_DEAD_LETTERS:
 		return t->dead_letters ? xstrdup(t->dead_letters) : NULL;
-	if (key != KEY_TRIM)
+	case KEY_TRIM:
+		return trim_key(d, t);
+	case KEY_GUARD:
+		return has_guard(t) ? guard_prefix(t) : NULL;
+	default:
 		return xstrdup(t->stream);
-	suffix = xasprintf(":trim:%s", t->group);
-	name = slot_key_beside(t->stream, suffix, ctl_redis(d->ctl)->cluster);
-	free(suffix);
-	return name;
+	}
 }
 
 static const char *word_of(const char *word, const char *key, const char *group)
@@ -123,6 +148,8 @@ static bool is_needed(const struct doctor *d, const struct right *right)
 		return true;
 	case NEED_TRIM:
 		return trim && (trim->maxlen || trim->max_age_ms || trim->acknowledged);
+	case NEED_ONCE:
+		return d->consumer && d->consumer->once.ttl_ms;
 	case NEED_CLUSTER:
 		return redis->cluster;
 	case NEED_SENTINEL:
@@ -142,6 +169,8 @@ static void note_key(struct trial *trial, const struct target *t, enum right_key
 	name = key_of(trial->doctor, t, key);
 	if (name)
 		rule_append_key(&trial->keys, name);
+	if (name && key == KEY_GUARD)
+		buf_append_char(&trial->keys, '*');
 	free(name);
 }
 

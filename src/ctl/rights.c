@@ -44,6 +44,8 @@ const struct right rights[] = {
 	{ "xtrim", NEED_TRIM, KEY_STREAM, { "XTRIM", K, "MAXLEN", "none" }, no_trim },
 	{ "set", NEED_TRIM, KEY_TRIM, { "SET", K, "v", "NX", "XX" }, no_trim },
 	{ "time", NEED_TRIM, .words = { "TIME" }, .without = no_trim },
+	{ "mget", NEED_ONCE, KEY_GUARD, .words = { "MGET", K } },
+	{ "set", NEED_ONCE, KEY_GUARD, .words = { "SET", K, "v", "NX", "XX" } },
 	{ "cluster|slots", NEED_CLUSTER, .words = { "CLUSTER", "SLOTS" } },
 	{ "asking", NEED_CLUSTER, .words = { "ASKING" } },
 	{ "role", NEED_SENTINEL, .words = { "ROLE" } },

@@ -8,10 +8,10 @@
 #include "base/buf.h"
 
 /* When it is needed. */
-enum right_need { NEED_ALWAYS, NEED_TRIM, NEED_CLUSTER, NEED_SENTINEL };
+enum right_need { NEED_ALWAYS, NEED_TRIM, NEED_ONCE, NEED_CLUSTER, NEED_SENTINEL };
 
 /* The key that the command is about. */
-enum right_key { KEY_NONE, KEY_STREAM, KEY_DEAD_LETTERS, KEY_TRIM, KEY_COUNT };
+enum right_key { KEY_NONE, KEY_STREAM, KEY_DEAD_LETTERS, KEY_TRIM, KEY_GUARD, KEY_COUNT };
 
 enum { RIGHT_WORDS_MAX = 10 };
 

@@ -193,6 +193,15 @@ class Rights(Doctor):
         self.assertEqual({w for rule in self.advised(1) for w in rule},
                          {w.replace("trim:*", "trim:g") for w in wanted})
 
+    def test_rights_for_once(self):
+        self.login("~orders", "~orders:dead", *(w for w in documented_rule() if w[0] == "+"))
+        self.configure({"stream": "orders", "once.ttl": "1h"}, redis={"username": "worker", "password": "pw"})
+        wanted = set(documented(r"with `once` add `([^`]*)`"))
+        self.assertEqual({w for rule in self.advised(1) for w in rule},
+                         {w.replace("once:*", "once:g:*") for w in wanted})
+        self.redis.call("ACL", "SETUSER", "worker", *wanted)
+        self.assert_found("rights", "ok", "may do all")
+
     def test_what_is_missing_is_named_and_enough(self):
         for more in ((), ("+acl|dryrun",)):
             rule = documented_rule() - {"+xack", "~orders:dead"}

@@ -70,6 +70,12 @@ static const char *key_of(const char *pattern, const char *stream, const struct 
 	struct guardkey *k = guardkey_new(pattern, stream, "workers");
 
 	key[guardkey_write(k, id, f, key)] = '\0';
+	if (*key) {
+		char *prefix = guardkey_prefix(k);
+
+		assert_memory_equal(key, prefix, strlen(prefix));
+		free(prefix);
+	}
 	guardkey_free(k);
 	return key;
 }
