@@ -148,7 +148,7 @@ class Commands(WorkerCase):
         def work():
             daemon.start()
             self.wait_settled()
-        reads = [line for line in self.monitored(work) if '"xreadgroup"' in line]
+        reads = [line for line in self.monitored(work) if '] "xreadgroup"' in line]
         counts = [int(n) for line in reads for n in re.findall(r'"count" "(\d+)"', line)]
         self.assertEqual(len(counts), len(reads))
         self.assertTrue(counts and max(counts) <= 7 and min(counts) >= 1, counts)
@@ -171,7 +171,7 @@ class Commands(WorkerCase):
         self.add()
         self.wait_settled()
         lines = self.monitored(lambda: stays_true(lambda: True, 1.5, ""))
-        own = [line for line in lines if '"xreadgroup"' in line or '"xack"' in line]
+        own = [line for line in lines if '] "xreadgroup"' in line or '"xack"' in line]
         self.assertLess(len(own), 6)
 
 

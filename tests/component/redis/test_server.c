@@ -166,6 +166,8 @@ static void test_text_of_each_script(void **unused)
 		[SCRIPT_RENEW] = "-- Renews the leases",
 		[SCRIPT_RELEASE] = "-- Gives entries back",
 		[SCRIPT_BURY] = "-- Moves an entry",
+		[SCRIPT_TRIM] = "-- Removes entries from the front",
+		[SCRIPT_ACK] = "-- Acknowledges entries that are done",
 		[SCRIPT_PROBE] = "-- Tells what the server can tell",
 	};
 
