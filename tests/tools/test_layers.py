@@ -18,6 +18,9 @@ FAULTS = [
     ("control/a.c", "#include <microhttpd.h>", "its one place"),
     ("config/a.c", "#include <ev.h>", "banned"),
     ("base/a.h", "#include <ev.h>", "banned"),
+    ("daemon/notify.c", "#include <systemd/sd-daemon.h>", "elsewhere"),
+    ("ctl/top.c", "#include <ncurses.h>", "elsewhere"),
+    ("daemon/a.c", '#include "ctl/ctl.h"', "one floor"),
     ("core/a.c", '#include "nowhere/a.h"', "no folder"),
     ("attic/a.c", '#include "base/list.h"', "no floor"),
 ]
@@ -29,7 +32,8 @@ FINE = [
     ("config/yamltree.c", "#include <yaml.h>"),
     ("redis/conn.c", "#include <hiredis/async.h>"),
     ("loop/loop.c", "#include <ev.h>"),
-    ("daemon/notify.c", "#include <systemd/sd-daemon.h>"),
+    ("ctl/screen.c", "#include <ncurses.h>"),
+    ("ctl/status.c", "#include <jansson.h>"),
     ("base/a.c", "#include <sys/types.h>"),
     ("core/a.c", 'const char *s = "#include \\"loop/loop.h\\"";'),
 ]
