@@ -131,7 +131,7 @@ class SentinelSet:
         name = self.name
         return [("sentinel monitor", "%s %s %d %d" % (name, *first.address, quorum)),
                 ("sentinel down-after-milliseconds", "%s %d" % (name, down_after_ms)),
-                ("sentinel failover-timeout", name + " 10000"),
+                ("sentinel failover-timeout", name + " 3000"),
                 ("sentinel parallel-syncs", name + " 2"),
                 *account_settings(self.login, "sentinel auth-user " + name, "sentinel auth-pass " + name)]
 
