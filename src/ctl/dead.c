@@ -35,14 +35,6 @@ static uint64_t age_ms(const struct record_stream *from, struct entryid id)
 
 /* ---- JSON */
 
-static void json_number(struct json *j, const char *key, struct slice text)
-{
-	uint64_t n = 0;
-	bool is_known = parse_u64(text, &n) == 0;
-
-	json_pair_maybe_u64(j, key, is_known, n);
-}
-
 static void json_record(struct json *j, const struct record_stream *from, const struct record *r)
 {
 	json_pair_id(j, "record", r->id);
@@ -54,11 +46,11 @@ static void json_record(struct json *j, const struct record_stream *from, const 
 	json_pair_slice(j, "reason", record_meta(r, "sluice.reason"));
 	json_pair_slice(j, "failure", record_meta(r, "sluice.failure"));
 	json_pair_slice(j, "detail", record_meta(r, "sluice.detail"));
-	json_number(j, "attempts", record_meta(r, "sluice.attempts"));
+	json_pair_number(j, "attempts", record_meta(r, "sluice.attempts"));
 	json_pair_slice(j, "handler", record_meta(r, "sluice.handler"));
 	json_pair_slice(j, "host", record_meta(r, "sluice.host"));
-	json_number(j, "first_ms", record_meta(r, "sluice.first_ms"));
-	json_number(j, "last_ms", record_meta(r, "sluice.last_ms"));
+	json_pair_number(j, "first_ms", record_meta(r, "sluice.first_ms"));
+	json_pair_number(j, "last_ms", record_meta(r, "sluice.last_ms"));
 }
 
 static enum ctl_exit print_objects(const struct record_stream *from, const struct record *records,
@@ -326,9 +318,10 @@ static void tell_purged(const struct ctl *c, const struct purge *p, uint64_t n_f
 	else
 		printf("%llu record%s removed.\n", (unsigned long long)p->n_purged,
 		    plural(p->n_purged));
-	if (interrupted())
-		complain("interrupted: the other %llu records are still there",
-		    (unsigned long long)(n_found - p->progress.n_done));
+	if (interrupted() && p->progress.n_done < n_found)
+		complain("interrupted: the other %llu record%s still there",
+		    (unsigned long long)(n_found - p->progress.n_done),
+		    n_found - p->progress.n_done == 1 ? " is" : "s are");
 }
 
 static enum ctl_exit purge(struct records *r)
@@ -349,6 +342,8 @@ static enum ctl_exit ask_and_purge(struct records *r)
 	enum ctl_exit status = records_count(r);
 	enum consent consent;
 
+	if (status == CTL_DONE && !r->n_matched && r->ctl->json)
+		print_purged(r->ctl, 0, 0);
 	if (status != CTL_DONE || !r->n_matched)
 		return records_tell_none(r, status);
 	consent = records_confirm(r, "removed for good");

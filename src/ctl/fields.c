@@ -117,6 +117,14 @@ void json_pair_maybe_u64(struct json *j, const char *key, bool is_known, uint64_
 		json_pair_null(j, key);
 }
 
+void json_pair_number(struct json *j, const char *key, struct slice text)
+{
+	uint64_t n = 0;
+	bool is_known = parse_u64(text, &n) == 0;
+
+	json_pair_maybe_u64(j, key, is_known, n);
+}
+
 /* ---- ids */
 
 int id_parse(const char *text, struct entryid *ret_id)
@@ -149,6 +157,12 @@ bool id_age_ms(struct entryid id, uint64_t now_ms, uint64_t *ret_age_ms)
 	/* The clock of the server may be ahead of ours. */
 	*ret_age_ms = now_ms > id.ms ? now_ms - id.ms : 0;
 	return true;
+}
+
+bool idle_is_for_ever(uint64_t idle_ms)
+{
+	/* 31 years. */
+	return idle_ms > 1000000000000;
 }
 
 /* ---- pages */

@@ -40,6 +40,9 @@ void json_pair_id(struct json *j, const char *key, struct entryid id);
 /* Writes null where value is not known. */
 void json_pair_maybe_u64(struct json *j, const char *key, bool is_known, uint64_t value);
 
+/* Writes the number that text is, null where it is none. */
+void json_pair_number(struct json *j, const char *key, struct slice text);
+
 /* Reads an id as redis-cli does, where "MS" is "MS-0": 0, or -EINVAL. */
 int id_parse(const char *text, struct entryid *ret_id) MUST_CHECK;
 
@@ -49,6 +52,10 @@ int id_parse_word(const char *text, struct entryid *ret_id) MUST_CHECK;
 /* How long ago the id was made. False where its first part is no time of day: made up by a
  * producer. */
 bool id_age_ms(struct entryid id, uint64_t now_ms, uint64_t *ret_age_ms);
+
+/* Whether a pending entry that nobody has touched for so long was given back: it is idle since
+ * 1970. */
+bool idle_is_for_ever(uint64_t idle_ms);
 
 /* The value of a field in a row of XINFO, or NULL. */
 const struct reply *xinfo_field(const struct reply *row, const char *name);

@@ -361,6 +361,17 @@ static uint64_t n_kept(const struct redrive *d)
 	return n;
 }
 
+/* An answer may have been lost with the connection. */
+static void tell_rest(uint64_t n)
+{
+	if (interrupted())
+		complain("interrupted: the other %llu record%s not looked at",
+		    (unsigned long long)n, n == 1 ? " was" : "s were");
+	else
+		complain("stopped: of the other %llu record%s no result is known",
+		    (unsigned long long)n, plural(n));
+}
+
 static void tell(const struct redrive *d, uint64_t n_wanted)
 {
 	const char *would = d->is_dry ? " would be" : "";
@@ -376,19 +387,32 @@ static void tell(const struct redrive *d, uint64_t n_wanted)
 			    results[i].why);
 	}
 	if (n_looked_at < n_wanted)
-		complain("%s: the other %llu records were not looked at",
-		    interrupted() ? "interrupted" : "stopped",
-		    (unsigned long long)(n_wanted - n_looked_at));
+		tell_rest(n_wanted - n_looked_at);
+}
+
+/* Whoever may not remove records would redrive them, and then again. Each id of a record is above
+ * this one. */
+static enum ctl_exit try_removal(const struct records *r)
+{
+	for (size_t i = 0; i < r->n_streams; i++) {
+		struct record_stream *s = &r->streams[i];
+
+		place_words(&s->place, "XDEL", s->key, "0-0", NULL);
+		if (!ask_well(&s->place))
+			return CTL_FAILED;
+	}
+	return CTL_DONE;
 }
 
 static enum ctl_exit redrive_all(struct redrive *d)
 {
 	uint64_t n_wanted = d->records->n_matched;
-	enum ctl_exit status;
+	enum ctl_exit status = d->is_dry ? CTL_DONE : try_removal(d->records);
 
 	d->pace = pace_begin(d->records->ctl);
 	progress_begin(&d->progress, "records", n_wanted);
-	status = records_walk(d->records, redrive_page, d);
+	if (status == CTL_DONE)
+		status = records_walk(d->records, redrive_page, d);
 	progress_end(&d->progress);
 	tell(d, n_wanted);
 	return status == CTL_DONE && (interrupted() || n_kept(d)) ? CTL_FAILED : status;

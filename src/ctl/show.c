@@ -274,8 +274,12 @@ static void print_pending(const struct story *s)
 
 	if (s->owner) {
 		text_append_printable(&text, slice_of(s->owner));
-		buf_append_text(&text, ", idle ");
-		human_duration(&text, s->idle_ms);
+		if (idle_is_for_ever(s->idle_ms)) {
+			buf_append_text(&text, ", claimable");
+		} else {
+			buf_append_text(&text, ", idle ");
+			human_duration(&text, s->idle_ms);
+		}
 	} else {
 		buf_append_text(&text, "nobody");
 	}
@@ -362,14 +366,14 @@ static void json_record(struct json *j, const struct record *record)
 		{ "reason", "sluice.reason" },
 		{ "failure", "sluice.failure" },
 		{ "detail", "sluice.detail" },
-		{ "attempts", "sluice.attempts" },
 	};
 	struct fields f = fields_unpacked(record->fields);
 
 	json_object_begin(j);
-	json_pair_id(j, "record_id", record->id);
+	json_pair_id(j, "record", record->id);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		json_pair_slice(j, texts[i].key, record_value(&f, texts[i].name));
+	json_pair_number(j, "attempts", record_value(&f, "sluice.attempts"));
 	json_object_end(j);
 }
 

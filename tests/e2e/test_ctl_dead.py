@@ -48,6 +48,7 @@ class Looking(DeadCase):
         self.assertEqual(self.ctl("--json", "dead", "list", "c").out, "")
         for command in ("redrive", "purge"):
             self.assertIn("There is no such record", self.ctl("dead", command, "c").err)
+        self.assertEqual(self.ctl("--json", "dead", "purge", "c").json(), {"found": 0, "purged": 0, "dry_run": False})
 
     def test_detail_is_cut_at_the_end_of_the_line(self):
         self.bury("5-1", detail="é" * 300)
@@ -296,9 +297,10 @@ class Redrive(DeadCase):
         self.redis.call("ACL", "SETUSER", "looker", "on", ">secret", "~*", "+@all", "-xdel")
         self.write_config("redis: { url: '%s', username: looker, password: secret }\nconsumers:\n  c: { stream: s, "
                           "group: g, consumer: me, handler: { command: [/bin/true] } }\n" % self.redis.unix_url)
-        self.ctl("dead", "redrive", "c", status=1)
-        self.assert_given_back(entry)
-        self.assertEqual(len(self.records_left()), 1)
+        before = self.entries()
+        for more in ((), ("--as-new",)):
+            self.assertRegex(self.ctl("dead", "redrive", "c", *more, status=1).err, "s:dead: .*NOPERM.*xdel")
+            self.assertEqual((self.pending_of(), self.entries(), len(self.records_left())), ({}, before, 1))
 
 
 class AsNew(DeadCase):
@@ -382,7 +384,7 @@ class AsNew(DeadCase):
         self.redis.call("CONFIG", "SET", "maxmemory", 1)
         said = self.ctl("dead", "redrive", "c", "--as-new", status=1)
         self.assertIn("OOM", said.err)
-        self.assertIn("the other", said.err)
+        self.assertIn("of the other 4 records no result is known", said.err)
         self.redis.call("CONFIG", "SET", "maxmemory", 0)
         self.assertEqual((len(self.records_left()), self.entries()), (5, {}))
 
