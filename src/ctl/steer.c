@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * None of it loses an entry. What can be taken back by another command is done at once and told;
- * the daemon's end is asked about.
- */
 #include "ctl/steer.h"
 
 #include <stdlib.h>
@@ -38,8 +34,8 @@ struct action {
 	char *will, *was;            /* sentences */
 };
 
-/* --dry-run is an answer only if the consumer is there. */
-static enum ctl_exit only_say(const struct ctl *c, struct daemonlink *l, const struct action *a)
+/* Nothing is said of what is not there. */
+static enum ctl_exit look_for_consumer(const struct ctl *c, struct daemonlink *l)
 {
 	json_t *document;
 	enum ctl_exit status = daemon_ask_json(l, "GET", "/v1/status", &document);
@@ -47,10 +43,8 @@ static enum ctl_exit only_say(const struct ctl *c, struct daemonlink *l, const s
 	if (status != CTL_DONE)
 		return status;
 	if (!daemon_consumer(document, c->args.name)) {
-		complain("there is no such consumer");
+		complain("the daemon has no consumer \"%s\"", c->args.name);
 		status = CTL_MISSING;
-	} else {
-		fprintf(stderr, "%s\n", a->will);
 	}
 	json_decref(document);
 	return status;
@@ -69,13 +63,28 @@ static enum ctl_exit act(const struct ctl *c, struct daemonlink *l, const struct
 	return status;
 }
 
+static enum ctl_exit ask_and_act(const struct ctl *c, struct daemonlink *l, const struct action *a)
+{
+	enum ctl_exit status = look_for_consumer(c, l);
+
+	if (status != CTL_DONE)
+		return status;
+	switch (confirm(c, "%s", a->will)) {
+	case CONSENT_DRY:
+		return CTL_DONE;
+	case CONSENT_NO:
+		return CTL_FAILED;
+	case CONSENT_GO:
+		break;
+	}
+	return act(c, l, a);
+}
+
 static enum ctl_exit on_consumer(struct ctl *c, const struct action *a)
 {
 	struct daemonlink *l = daemon_find(c);
-	enum ctl_exit status = CTL_FAILED;
+	enum ctl_exit status = l ? ask_and_act(c, l, a) : CTL_FAILED;
 
-	if (l)
-		status = args_has(&c->args, OPTION_DRY_RUN) ? only_say(c, l, a) : act(c, l, a);
 	daemonlink_free(l);
 	free(a->will);
 	free(a->was);
@@ -88,10 +97,10 @@ enum ctl_exit pause_run(struct ctl *c)
 	struct action a = {
 		.word = "pause",
 		.argument = "",
-		.will = xasprintf("%s will be paused.", name),
-		.was = xasprintf("%s is paused: it reads and starts nothing, what waits is given "
-		                 "back, what runs finishes. 'sluicectl resume %s' ends it.",
-		    name, name),
+		.will = xasprintf("%s will be paused: it reads and starts nothing, what waits is "
+		                  "given back, what runs finishes.",
+		    name),
+		.was = xasprintf("%s is paused; 'sluicectl resume %s' ends it.", name, name),
 	};
 
 	return on_consumer(c, &a);
@@ -152,10 +161,14 @@ static enum ctl_exit reload(const struct ctl *c, struct daemonlink *l)
 {
 	enum ctl_exit status;
 
-	if (args_has(&c->args, OPTION_DRY_RUN)) {
-		fprintf(stderr, "The daemon at %s will load its configuration again.\n",
-		    daemonlink_path(l));
+	switch (
+	    confirm(c, "The daemon at %s will load its configuration again.", daemonlink_path(l))) {
+	case CONSENT_DRY:
 		return daemon_ask(l, "GET", "/healthz");
+	case CONSENT_NO:
+		return CTL_FAILED;
+	case CONSENT_GO:
+		break;
 	}
 	status = post(c, l, "/v1/reload");
 	if (status == CTL_DONE && !c->json)

@@ -59,7 +59,7 @@ class Status(DaemonCase):
     def test_one(self):
         said = self.ask("status", "c").out
         self.assertRegex(said, r"held +ready 0 waiting 0 running 1 acking 0 burying 0 total 1 bytes \d+\n")
-        self.assertRegex(said, r"handler +exec, concurrency \d+, window 1, 1 processes\n")
+        self.assertRegex(said, r"handler +exec, concurrency \d+, window 1, 1 process\n")
         self.assertRegex(said, r"counted +read_new 1\n")
         self.assertRegex(said, r"(?m)^s +ready +yes +1 +1 +0 +1 +\S+ +0$")
         self.assertIn('no consumer "x"', self.ask("status", "x", status=3).err)
@@ -101,7 +101,7 @@ class Steering(DaemonCase):
 
     def test_names_that_are_not_there(self):
         for args in (("pause", "x"), ("resume", "x"), ("concurrency", "x", 3), ("pause", "x", "--dry-run"), ("pause", "c/pause?")):
-            self.assertIn("no such consumer", self.ask(*args, status=3).err)
+            self.assertIn('the daemon has no consumer "%s"' % args[1], self.ask(*args, status=3).err)
 
     def test_only_said(self):
         for args in (("pause", "c"), ("concurrency", "c", 9), ("reload",), ("drain",)):
@@ -124,9 +124,9 @@ class Steering(DaemonCase):
         said = self.ask("reload", status=1)
         checked = subprocess.run([SLUICED, "-c", self.daemon.config_path, "--check"], capture_output=True,
                                  text=True, check=False)
-        for line in said.err.splitlines()[1:]:
+        for line in said.err.splitlines()[2:]:
             self.assertIn(line, checked.stdout + checked.stderr)
-        self.assertEqual((said.out, len(said.err.splitlines())), ("", 3))
+        self.assertEqual((said.out, len(said.err.splitlines())), ("", 4))
         self.assertEqual(len(self.ask("reload", "--json", status=1).json()["errors"]), 2)
 
     def test_drain(self):
@@ -134,12 +134,17 @@ class Steering(DaemonCase):
         self.assertEqual(self.daemon.wait_exit(), 0)
         self.assertIn("is the daemon running?", self.ask("status", status=1).err)
 
-    def test_drain_is_asked_about(self):
-        terminal = self.terminal("--socket", self.control.address, "drain")
-        terminal.wait_for("Go on? [y/N]")
-        terminal.type("n\n")
-        self.assertEqual(terminal.wait_exit(), 1)
-        self.assertEqual(self.control.status()["state"], "running")
+    def test_asked_on_a_terminal(self):
+        for args in (("pause", "c"), ("concurrency", "c", "9"), ("reload",), ("drain",)):
+            terminal = self.terminal("--socket", self.control.address, *args)
+            terminal.wait_for("Go on? [y/N]")
+            terminal.type("n\n")
+            self.assertEqual(terminal.wait_exit(), 1)
+        self.assertEqual((self.control.status()["state"], self.control.consumer()["paused"]), ("running", False))
+        self.assertEqual(self.daemon.events("reloaded"), [])
+        terminal = self.terminal("--socket", self.control.address, "pause", "c", "--yes")
+        self.assertEqual(terminal.wait_exit(), 0)
+        self.assertTrue(self.control.consumer()["paused"])
 
     def test_metrics(self):
         self.assertIn('sluiced_paused{consumer="c"} 0\n', self.ask("metrics").out)
