@@ -349,7 +349,7 @@ static void print_json_account(const struct adding *a)
 
 static void print_account(const struct adding *a)
 {
-	printf("%" PRIu64 " entr%s added to %s", a->n_added, a->n_added == 1 ? "y" : "ies",
+	printf("%" PRIu64 " %s added to %s", a->n_added, entries_word(a->n_added),
 	    a->target->stream);
 	if (a->n_added)
 		printf(", %s to %s", entryid_text(a->first).text, entryid_text(a->last).text);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/parse.h"
 #include "ctl/ctl.h"
 
@@ -192,16 +193,32 @@ static int check_words(const struct args *a, size_t n)
 	return -EINVAL;
 }
 
+/* Of those with two words the first one alone names none. */
+static int unknown_command(const char *word)
+{
+	size_t len = strlen(word);
+	struct buf longer = { 0 };
+
+	for (size_t i = 0; i < n_commands; i++) {
+		const char *name = commands[i].name;
+
+		if (strncmp(name, word, len) == 0 && name[len] == ' ')
+			buf_printf(&longer, "%s%s", buf_len(&longer) ? ", " : ", but ", name);
+	}
+	complain("there is no command \"%s\"%.*s", word, (int)buf_len(&longer),
+	    buf_len(&longer) ? buf_data(&longer) : "");
+	buf_done(&longer);
+	return -EINVAL;
+}
+
 static int fit_command(struct args *a)
 {
 	size_t n_taken;
 	int r;
 
 	a->command = command_find(a->words, a->n_words, &n_taken);
-	if (!a->command) {
-		complain("there is no command \"%s\"", a->words[0]);
-		return -EINVAL;
-	}
+	if (!a->command)
+		return unknown_command(a->words[0]);
 	a->words += n_taken;
 	a->n_words -= n_taken;
 	r = check_options(a);

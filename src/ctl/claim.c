@@ -198,7 +198,7 @@ static enum ctl_exit look_for_owner(struct claim *cl, struct targets *targets)
 		if (xinfo_named(rows, cl->from))
 			return CTL_DONE;
 	}
-	complain("there is no consumer %s in the group %s", cl->from, targets->items[0].group);
+	complain("there is no consumer \"%s\" in the group %s", cl->from, targets->items[0].group);
 	return CTL_MISSING;
 }
 

@@ -5,15 +5,30 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/text.h"
 #include "ctl/interrupt.h"
 
-static void say(FILE *to, const char *format, va_list args)
+/* Line by line: names that others gave may hold what a terminal obeys. */
+static void say(const char *format, va_list args)
 {
-	vfprintf(to, format, args);
-	fputc('\n', to);
+	struct buf line = { 0 };
+	char *text, *rest, *next;
+
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	rest = text;
+	while ((next = strsep(&rest, "\n"))) {
+		text_append_printable(&line, slice_of(next));
+		fprintf(stderr, "%.*s\n", (int)buf_len(&line), buf_data(&line));
+		buf_clear(&line);
+	}
+	buf_done(&line);
+	free(text);
 }
 
 /*
@@ -54,7 +69,7 @@ enum consent confirm(const struct ctl *c, const char *format, ...)
 
 	fflush(stdout);
 	va_start(args, format);
-	say(stderr, format, args);
+	say(format, args);
 	va_end(args);
 	if (is_dry)
 		return CONSENT_DRY;

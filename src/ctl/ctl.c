@@ -11,19 +11,25 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
 
 static const char default_path[] = "/etc/sluiced/sluiced.yaml";
 
 void complain(const char *format, ...)
 {
+	struct buf line = { 0 };
+	char *text;
 	va_list args;
 
-	fflush(stdout); /* what was found before comes before */
-	fputs("sluicectl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	if (vasprintf(&text, format, args) < 0)
+		abort();
 	va_end(args);
-	fputc('\n', stderr);
+	text_append_printable(&line, slice_of(text));
+	fflush(stdout); /* what was found before comes before */
+	fprintf(stderr, "sluicectl: %.*s\n", (int)buf_len(&line), buf_data(&line));
+	buf_done(&line);
+	free(text);
 }
 
 /* ---- the configuration */

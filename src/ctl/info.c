@@ -28,6 +28,7 @@ struct info {
 	const struct target *target;
 	uint64_t now_ms;
 
+	bool is_unknown; /* Redis does not tell whether it exists */
 	bool exists;
 	uint64_t length;
 	struct entryid first, last; /* 0-0 in an empty stream */
@@ -91,6 +92,7 @@ static int look_at_stream(struct place *p, struct info *i)
 
 	place_words(p, "XINFO", "STREAM", i->target->stream, NULL);
 	error = ask_of(p, &r);
+	i->is_unknown = error;
 	if (error || !r)
 		return error;
 	i->exists = true;
@@ -245,7 +247,7 @@ static void print_missing(const struct info *i)
 	if (!i->exists)
 		printf("The stream %s is not there.\n", i->target->stream);
 	else if (!i->has_group)
-		printf("%s has no group %s.\n", i->target->stream, i->target->group);
+		printf("The stream %s has no group %s.\n", i->target->stream, i->target->group);
 }
 
 static void print_ids(const struct info *i)
@@ -295,6 +297,8 @@ static void print_consumers(const struct info *i)
 
 static void print_details(const struct info *i)
 {
+	if (i->is_unknown)
+		return;
 	putchar('\n');
 	print_missing(i);
 	if (i->exists)
@@ -359,7 +363,10 @@ static void json_info(struct json *j, const struct info *i)
 {
 	json_object_begin(j);
 	json_pair_text(j, "stream", i->target->stream);
-	json_pair_bool(j, "exists", i->exists);
+	if (i->is_unknown)
+		json_pair_null(j, "exists");
+	else
+		json_pair_bool(j, "exists", i->exists);
 	json_pair_u64(j, "length", i->length);
 	json_id(j, "first_id", i->first);
 	json_age(j, "first_age_ms", i->first, i->now_ms);

@@ -342,9 +342,17 @@ const struct reply *ask(struct place *p)
 	}
 }
 
+/* Redis 7 adds the place in a script, which tells the user nothing. */
+static struct slice without_script(struct slice text)
+{
+	const char *at = text.len ? memmem(text.data, text.len, " script: ", 9) : NULL;
+
+	return at ? (struct slice){ text.data, (size_t)(at - text.data) } : text;
+}
+
 void place_complain(const struct place *p, const struct reply *error)
 {
-	struct slice text = reply_text(error);
+	struct slice text = without_script(reply_text(error));
 
 	complain("%s: Redis says: %.*s", p->home.key, (int)text.len, text.data);
 }

@@ -83,7 +83,10 @@ static void add_table_row(struct listing *l, const struct pending_row *row)
 		table_none(t);
 	} else {
 		table_text(t, row->owner);
-		table_duration(t, row->idle_ms);
+		if (idle_is_for_ever(row->idle_ms))
+			table_styled(t, STYLE_PLAIN, "claimable");
+		else
+			table_duration(t, row->idle_ms);
 	}
 	table_u64(t, row->deliveries);
 }
@@ -157,7 +160,7 @@ static void show_payloads(struct listing *l)
 
 /* ---- pages */
 
-static const struct reply *ask_page(struct listing *l, size_t size)
+static enum ctl_exit ask_page(struct listing *l, size_t size, const struct reply **ret_page)
 {
 	struct place *p = &l->target->place;
 	struct buf *out = place_command(p, l->consumer ? 7 : 6);
@@ -173,17 +176,7 @@ static const struct reply *ask_page(struct listing *l, size_t size)
 	command_u64(out, size);
 	if (l->consumer)
 		command_text(out, l->consumer);
-	return ask(p);
-}
-
-static enum ctl_exit refuse(const struct listing *l, const struct reply *error)
-{
-	if (redis_error_class(error->text) != REDIS_NOGROUP) {
-		place_complain(&l->target->place, error);
-		return CTL_FAILED;
-	}
-	complain("%s has no group %s", l->target->stream, l->target->group);
-	return CTL_MISSING;
+	return target_ask(l->target, ret_page);
 }
 
 /* Takes those rows of the answer that are asked for, up to the limit. */
@@ -220,12 +213,11 @@ static void show_rows(struct listing *l)
 static void show_page(struct listing *l)
 {
 	size_t size = l->has_payload ? PAGE_PAYLOADS : PAGE_ROWS;
-	const struct reply *r = ask_page(l, size);
+	const struct reply *r;
 
-	if (!r || reply_is_error(r)) {
-		l->status = r ? refuse(l, r) : CTL_FAILED;
+	l->status = ask_page(l, size, &r);
+	if (l->status != CTL_DONE)
 		return;
-	}
 	if (take_rows(l, r)) {
 		complain("%s: Redis' answer makes no sense", l->target->stream);
 		l->status = CTL_FAILED;

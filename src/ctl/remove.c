@@ -281,7 +281,7 @@ static enum ctl_exit look(struct removal *r)
 			r->idle_ms = a.idle_ms;
 	}
 	if (status == CTL_DONE && !r->n_there) {
-		complain("there is no consumer %s in the group %s", r->name,
+		complain("there is no consumer \"%s\" in the group %s", r->name,
 		    r->targets.items[0].group);
 		status = CTL_MISSING;
 	}

@@ -122,7 +122,7 @@ static enum ctl_exit read_stream(struct replay *r, const char *to)
 	place_words(p, "XINFO", "STREAM", r->target->stream, NULL);
 	info = ask(p);
 	if (reply_is_error(info) && slice_is(info->text, "ERR no such key")) {
-		complain("there is no stream %s", r->target->stream);
+		complain("there is no stream \"%s\"", r->target->stream);
 		return CTL_MISSING;
 	}
 	if (reply_is_error(info))

@@ -184,13 +184,13 @@ static void print_handler(const json_t *consumer)
 {
 	const json_t *h = json_object_get(consumer, "handler"),
 	             *timing = json_object_get(json_object_get(consumer, "timings"), "handler");
+	size_t n_processes = json_array_size(json_object_get(h, "processes"));
 	uint64_t n = get_count(timing, "count");
 	struct buf mean = { 0 };
 
-	printf("%-12s %s, concurrency %llu, window %llu, %zu processes", "handler",
+	printf("%-12s %s, concurrency %llu, window %llu, %zu process%s", "handler",
 	    get_text(h, "mode"), (unsigned long long)get_count(h, "concurrency"),
-	    (unsigned long long)get_count(h, "window"),
-	    json_array_size(json_object_get(h, "processes")));
+	    (unsigned long long)get_count(h, "window"), n_processes, n_processes == 1 ? "" : "es");
 	if (n) {
 		top_duration(&mean, get_count(timing, "sum_ms") / n);
 		printf("; a run takes %.*s", (int)buf_len(&mean), buf_data(&mean));

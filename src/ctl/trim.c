@@ -63,8 +63,8 @@ static void tell(const struct trim *t, const struct trimplan *p, uint64_t n_remo
 	else if (!p->n_entries && p->kind == TRIM_ACKNOWLEDGED && !p->n_groups)
 		printf("%s has no group: nobody has acknowledged anything.\n", p->target->stream);
 	else if (!is_dry || !p->n_entries)
-		printf("%llu entr%s of %s removed.\n", (unsigned long long)n_removed,
-		    n_removed == 1 ? "y" : "ies", p->target->stream);
+		printf("%llu %s of %s removed.\n", (unsigned long long)n_removed,
+		    entries_word(n_removed), p->target->stream);
 }
 
 /* ---- counting, and asking */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "ctl/fields.h"
 #include "ctl/interrupt.h"
+#include "ctl/output.h"
 #include "ctl/script.h"
 
 /* Where the counting is. */
@@ -176,11 +177,6 @@ enum ctl_exit trimplan_make(struct trimplan *p, struct ctl *c, struct progress *
 
 /* ---- in words */
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "y" : "ies";
-}
-
 static void say_loss(const struct trim_loss *l, struct buf *to)
 {
 	buf_printf(to, " The group \"%s\" has ", l->group);
@@ -196,8 +192,8 @@ static void say_loss(const struct trim_loss *l, struct buf *to)
 
 void trimplan_say(const struct trimplan *p, struct buf *to)
 {
-	buf_printf(to, "%llu entr%s of %s, up to %s, will be removed.",
-	    (unsigned long long)p->n_entries, plural(p->n_entries), p->target->stream,
+	buf_printf(to, "%llu %s of %s, up to %s, will be removed.",
+	    (unsigned long long)p->n_entries, entries_word(p->n_entries), p->target->stream,
 	    entryid_text(p->last).text);
 	for (size_t i = 0; i < p->n_losses; i++)
 		say_loss(&p->losses[i], to);

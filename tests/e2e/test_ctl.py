@@ -20,6 +20,11 @@ class CommandLine(CtlCase):
             self.assertIn("Try 'sluicectl --help'", said.err)
             self.assertEqual(said.out, "")
 
+    def test_first_word_of_two(self):
+        for words in (("dead",), ("dead", "lst", "c")):
+            self.assertIn('no command "dead", but dead list, dead show, dead redrive, dead purge',
+                          self.ctl(*words, status=2).err)
+
     def test_options_stand_anywhere(self):
         for args in (("info", "c"), ("info", "--stream", "s", "c"), ("--stream=s", "info", "c"),
                      ("info", "--group", "g", "--stream", "s")):

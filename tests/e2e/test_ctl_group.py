@@ -57,7 +57,7 @@ class Claim(GroupCase):
         self.left_by("me")
         said = self.ctl("claim", "c")
         self.assertEqual((said.out, said.err), ("0 entries of s claimed for me.\n", ""))
-        self.assertIn("no consumer host-7", self.ctl("claim", "c", "--from", "host-7", status=3).err)
+        self.assertIn('no consumer "host-7"', self.ctl("claim", "c", "--from", "host-7", status=3).err)
         self.assertIn("already", self.ctl("claim", "c", "--from", "me", status=2).err)
 
     def test_what_has_lost_its_data_is_told_and_left(self):
@@ -120,6 +120,15 @@ class Release(GroupCase):
         self.assertEqual([pending[i][1] > LONG_AGO for i in (first, second, third)], [True, True, False])
         taken = self.redis.call("XAUTOCLAIM", "s", "g", "other", 3600000, "0", "JUSTID")[1]
         self.assertEqual([i.decode() for i in taken], [first, second])
+
+    def test_what_a_terminal_obeys_is_not_sent_to_it(self):
+        entry, = self.left_by("\x1b[2Jhost-7", 1)
+        self.assertIn("One of them is \\x1b[2Jhost-7's.", self.ctl("release", "c", entry, "--dry-run").err)
+        self.assertIn("\\x1b[2J", self.ctl("release", "c", "1\x1b[2J", status=2).err)
+
+    def test_scripts_are_not_named(self):
+        self.redis.call("SET", "s", "x")
+        self.assertRegex(self.ctl("release", "c", "1-1", status=1).err, "WRONGTYPE .* kind of value\n")
 
     def test_of_another_consumer_is_said(self):
         mine, theirs = self.left_by("me", 1), self.left_by("host-7", 2)
@@ -188,7 +197,7 @@ class Consumers(GroupCase):
         self.assertIn("host-7 will be removed from the group g of s.", said.err)
         self.assertEqual(said.out, "host-7 removed from s.\n")
         self.assertEqual(self.names(), [])
-        self.assertIn("no consumer host-7", self.ctl("consumers", "rm", "c", "host-7", status=3).err)
+        self.assertIn('no consumer "host-7"', self.ctl("consumers", "rm", "c", "host-7", status=3).err)
 
     def test_rm_with_pending_entries(self):
         self.left_by("host-7")

@@ -92,7 +92,7 @@ class Info(LookCase):
                          (False, 0, None, False))
         self.assertIn("The stream s is not there.", self.ctl("info", "c").out)
         self.add(n="1")
-        self.assertIn("s has no group g.", self.ctl("info", "c").out)
+        self.assertIn("The stream s has no group g.", self.ctl("info", "c").out)
 
     def test_several_streams_are_a_row_each(self):
         self.write_config(SEVERAL % self.redis.unix_url)
@@ -110,6 +110,9 @@ class Info(LookCase):
         self.assertIn("a: ", said.err)
         self.assertIn("WRONGTYPE", said.err)
         self.assertEqual([row["LENGTH"] for row in said.rows()], ["-", "1"])
+        self.assertNotIn("is not there", self.ctl("info", "m", "--stream", "a", status=1).out)
+        stream, = self.ctl("info", "m", "--stream", "a", "--json", status=1).json()["streams"]
+        self.assertIsNone(stream["exists"])
 
     def test_rights_that_are_missing(self):
         self.add(n="1")
@@ -156,9 +159,17 @@ class Pending(LookCase):
         self.assertRegex(out, r"(?m)^    n=1$")
         self.assertRegex(out, r"(?m)^    a=\\xff  a=2$")
 
+    def test_what_was_given_back_is_claimable(self):
+        given_back, other = self.add(n="1"), self.add(n="2")
+        self.deliver(count=2)
+        self.ctl("release", "c", given_back)
+        self.assertEqual([r["IDLE"] == "claimable" for r in self.ctl("pending", "c").rows()], [True, False])
+        self.assertIn("for ghost, claimable, 1 delivery", self.ctl("show", "c", given_back).out)
+        self.assertRegex(self.ctl("show", "c", other).out, "for ghost, idle .*, 1 delivery")
+
     def test_group_that_is_not_there(self):
         self.call("XGROUP", "DESTROY", "s", "g")
-        self.assertIn("s has no group g", self.ctl("pending", "c", status=3).err)
+        self.assertIn("the stream s has no group g", self.ctl("pending", "c", status=3).err)
         self.call("DEL", "s")
         self.ctl("pending", "c", status=3)
 
@@ -251,8 +262,8 @@ class Show(LookCase):
         second = self.bury(entry_id, group="h")
         self.bury(entry_id, stream="t")
         dead = self.show(entry_id)["dead"]
-        self.assertEqual([(d["record_id"], d["group"], d["reason"], d["detail"], d["attempts"]) for d in dead],
-                         [(first, "g", "attempts", "status 1", "5"), (second, "h", "attempts", "status 1", "5")])
+        self.assertEqual([(d["record"], d["group"], d["reason"], d["detail"], d["attempts"]) for d in dead],
+                         [(first, "g", "attempts", "status 1", 5), (second, "h", "attempts", "status 1", 5)])
         out = self.ctl("show", "c", entry_id).out
         self.assertRegex(out, r"attempts, attempt 5: status 1  \(record " + first)
         self.assertIn("in group h", out)
