@@ -271,7 +271,7 @@ static void print_totals(const struct replay *r)
 {
 	const char *before = ": ";
 
-	printf("%" PRIu64 " %s of %s run", r->n_offered, r->n_offered == 1 ? "entry" : "entries",
+	printf("%" PRIu64 " %s of %s run", r->n_offered, entries_word(r->n_offered),
 	    r->target->stream);
 	for (unsigned v = 0; v < VERDICT_COUNT; v++) {
 		if (!r->n[v])
@@ -436,8 +436,7 @@ static enum consent consent(const struct replay *r)
 	if (r->is_whole)
 		return confirm(r->c,
 		    "%llu %s of %s will be run by %s as %s; the group %s is not touched.", n,
-		    n == 1 ? "entry" : "entries", r->target->stream, r->handler.program, who,
-		    r->target->group);
+		    entries_word(n), r->target->stream, r->handler.program, who, r->target->group);
 	return confirm(r->c,
 	    "The entries of %s from %s to %s, %llu at most, will be run by %s as %s; the group %s "
 	    "is not touched.",

@@ -78,7 +78,7 @@ class Range(Replay):
     def test_nothing_there(self):
         self.assertEqual(self.replay("--from", "5", "--to", "6").out, "0 entries of s run.\n")
         self.redis.call("DEL", "s")
-        self.assertIn("no stream s", self.replay(status=3).err)
+        self.assertIn('no stream "s"', self.replay(status=3).err)
         self.assertIn("no id", self.replay("--from", "x", status=2).err)
 
     def test_group_is_not_touched(self):
