@@ -130,7 +130,9 @@ class Routes(Case):
         long_header = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100000 + b"\r\n\r\n"
         no_number = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n"
         for status, request in ((b"414", long_uri), (b"431", long_header), (b"400", no_number)):
-            self.assertEqual(raw(self.control.address, request).split(b" ")[1:2], [status])
+            # The page is lost where the connection is closed before all of the request was taken.
+            said = wait_until(lambda r=request: raw(self.control.address, r), 15, "an answer that arrives")
+            self.assertEqual(said.split(b" ")[1], status)
 
     def test_bodies(self):
         self.assertEqual(self.control.ask("POST", "/v1/consumers/c/pause", b"x" * 60000).status, 200)
