@@ -1,56 +1,85 @@
 # SPDX-License-Identifier: MIT
 """Candidates that drain a backlog: from the first entry handed out to the last one acknowledged.
 
-Every candidate is started on a group that stands at the end of a full stream, and waited for until
-it blocks in its read. Then the group is put back to the beginning and one more entry wakes the
-reader, so that no start-up is measured. The group tells when all is acknowledged.
+Every candidate is started on groups that stand at the end of full streams, and waited for until it
+blocks in its read. Then the groups are put back to the beginning and one more entry each wakes the
+readers, so that no start-up is measured. The groups tell when all is acknowledged.
 """
-import os
 import subprocess
-import sys
 import time
+from collections import namedtuple
 
+import shapes
 from harness import Failed, children, cpu_ns, reaped_cpu_ns, stop, wait_until
 
-# One of these is on Debian's path whatever the user's PATH says, and has the distribution's redis-py.
-SYSTEM_PYTHON = "/usr/bin/python3"
+MILLION = 1_000_000
+# What rates of worker mode are measured with, unless a row is about these very keys.
+FULL_READS, WINDOW = {"count": 500}, 2000
+
+# A backlog: so many entries of a shape in each of the streams.
+Load = namedtuple("Load", "each shape streams", defaults=("small", ("bench",)))
+
+WAKE = """
+local last = {}
+for i, stream in ipairs(KEYS) do
+  redis.call('XGROUP', 'SETID', stream, 'bench', '0', 'ENTRIESREAD', '0')
+  last[i] = redis.call('XADD', stream, '*', unpack(ARGV))
+end
+return last
+"""
+
+# Looks no further than the first stream that is not drained: there may be a thousand.
+FIRST_BUSY = """
+for i, stream in ipairs(KEYS) do
+  local flat, group = redis.call('XINFO', 'GROUPS', stream)[1], {}
+  for j = 1, #flat, 2 do group[flat[j]] = flat[j + 1] end
+  if group['last-delivered-id'] ~= ARGV[i] or group.pending > 0 then
+    return {i - 1, (group['entries-read'] or 0) - group.pending}
+  end
+end
+return {#KEYS, 0}
+"""
 
 
-def fill(bench, entries, shape):
+def add_stream(bench, stream, entries, shape):
+    if not entries:
+        return
+    words = [shapes.encoded(word) for word in shapes.SHAPES[shape]]
+    subprocess.run([bench.program("limit"), bench.server.path, "fill", stream, str(entries), *words], check=True)
+
+
+def fill(bench, load):
     bench.redis("FLUSHALL")
-    subprocess.run([bench.program("limit"), bench.server.path, "fill", str(entries - 1), shape],
-                   check=True)
-    bench.redis("XGROUP", "CREATE", "bench", "bench", "$", "MKSTREAM")
+    for stream in load.streams:
+        add_stream(bench, stream, load.each - 1, load.shape)
+        bench.redis("XGROUP", "CREATE", stream, "bench", "$", "MKSTREAM")
 
 
-def wake(redis, shape):
-    """Hands the whole stream out; returns the last entry's id."""
-    value = "x" * (1024 if shape == "large" else 10)
-    redis("MULTI")
-    redis("XGROUP", "SETID", "bench", "bench", "0", "ENTRIESREAD", "0")
-    redis("XADD", "bench", "*", "payload", value)
-    return redis("EXEC")[1]
+def wake(redis, load):
+    """Hands everything out; returns the last entry's id of each stream."""
+    return redis("EVAL", WAKE, len(load.streams), *load.streams, *shapes.SHAPES[load.shape])
 
 
-def group_state(redis):
-    flat = redis("XINFO", "GROUPS", "bench")[0]
+def group_state(redis, stream="bench"):
+    flat = redis("XINFO", "GROUPS", stream)[0]
     return dict(zip(flat[::2], flat[1::2]))
 
 
-def wait_drained(redis, process, entries, last_id, started):
+def wait_drained(redis, process, load, last_ids, pass_time):
     """Looks seldom while much is left and often at the end: seen within 2 ms, hardly felt."""
+    started, total = time.monotonic(), load.each * len(load.streams)
     while True:
-        state = group_state(redis)
-        if state["last-delivered-id"] == last_id and not state["pending"]:
+        drained, more = redis("EVAL", FIRST_BUSY, len(load.streams), *load.streams, *last_ids)
+        if drained == len(load.streams):
             return time.monotonic()
         if process.poll() is not None:
             raise Failed(f"it ended with status {process.returncode} before it was done")
-        elapsed = time.monotonic() - started
-        done = (state["entries-read"] or 0) - state["pending"]
+        # Streams are drained side by side: the first one stands for those behind it.
+        elapsed, done = time.monotonic() - started, drained * load.each + more * (len(load.streams) - drained)
         if elapsed > 300:
-            raise Failed(f"it did {done} of {entries} entries in {elapsed:.0f} s")
-        left_s = elapsed * (entries - done) / done if done > 0 else 0.02
-        time.sleep(min(max(left_s / 2, 0.002), 0.05))
+            raise Failed(f"it did about {done} of {total} entries in {elapsed:.0f} s")
+        left_s = elapsed * (total - done) / done if done > 0 else 0.02
+        pass_time(min(max(left_s / 2, 0.002), 0.05))
 
 
 class Meter:
@@ -70,77 +99,85 @@ class Meter:
         return dict(zip(("client_us", "server_us", "handler_us"), used))
 
 
-def drain(bench, process, entries, shape):
-    """Measures a started client: rate, and CPU time for each entry."""
-    wait_until("a blocked read", lambda: bench.redis.info("clients", "blocked_clients") != "0"
+def wait_blocked(bench, process, readers=1):
+    wait_until("blocked reads", lambda: int(bench.redis.info("clients", "blocked_clients")) >= readers
                or process.poll() is not None)
+
+
+def drain(bench, process, load, pass_time=time.sleep):
+    """Measures a client that waits for entries: rate, and CPU time for each entry."""
     meter = Meter(bench, process)
     started = time.monotonic()
-    last_id = wake(bench.redis, shape)
-    ended = wait_drained(bench.redis, process, entries, last_id, started)
+    last_ids = wake(bench.redis, load)
+    ended = wait_drained(bench.redis, process, load, last_ids, pass_time)
+    entries = load.each * len(load.streams)
     sample = meter.used_us(entries)
     sample["rate"] = entries / (ended - started)
+    sample["client_ns_per_byte"] = sample["client_us"] * 1000 / shapes.size(load.shape)
+    sample["mb_per_s"] = sample["rate"] * shapes.size(load.shape) / 1e6
     return sample
 
 
-def measure_client(bench, argv, entries, shape):
-    fill(bench, entries, shape)
-    process = subprocess.Popen(argv)
+def measure_client(bench, argv, load, **popen):
+    fill(bench, load)
+    process = subprocess.Popen(argv, **popen)
     try:
-        return drain(bench, process, entries, shape)
+        wait_blocked(bench, process)
+        return drain(bench, process, load)
     finally:
         stop(process)
 
 
-def measure_daemon(bench, handler, read, entries, shape):
-    fill(bench, entries, shape)
-    daemon = bench.start_daemon(handler, read)
-    try:
-        return drain(bench, daemon.process, entries, shape)
-    except Failed:
-        daemon.show_log()
-        raise
-    finally:
-        stop(daemon.process)
+def measure_daemon(bench, handler, load, **consumer):
+    fill(bench, load)
+    with bench.daemon(handler, streams=list(load.streams), **consumer) as process:
+        wait_blocked(bench, process, len(load.streams))
+        return drain(bench, process, load)
 
 
-def limit(shape, entries):
+def some_streams(how_many):
+    return ("bench",) if how_many == 1 else tuple(f"bench:{i}" for i in range(how_many))
+
+
+def limit(shape="small", entries=MILLION, streams=1):
     def measure(bench):
-        argv = [bench.program("limit"), bench.server.path, "drain"]
-        return measure_client(bench, argv, bench.amount(entries), shape)
+        load = Load(bench.amount(entries) // streams, shape, some_streams(streams))
+        argv = [bench.program("limit"), bench.server.path, "drain", "500", *load.streams]
+        return measure_client(bench, argv, load)
     return measure
 
 
-def worker(command, shape, entries):
-    """The daemon in worker mode; command(bench) is the worker's argv."""
-    def measure(bench):
-        handler = {"command": command(bench), "mode": "worker", "window": 2000, "ready": True}
-        return measure_daemon(bench, handler, {"count": 500}, bench.amount(entries), shape)
-    return measure
-
-
-def exec_mode(entries):
-    def measure(bench):
-        handler = {"command": ["/bin/true"], "mode": "exec", "concurrency": 8}
-        return measure_daemon(bench, handler, {}, bench.amount(entries), "small")
-    return measure
-
-
-def c_handler(bench):
-    return [bench.program("handler")]
+def c_handler(bench, *kind):
+    return [bench.program("handler"), *kind]
 
 
 def python_handler(bench):
-    return [sys.executable, bench.script("handler.py")]
+    return [bench.python, bench.script("handler.py")]
 
 
-def loop(bench):
-    argv = [SYSTEM_PYTHON, bench.script("loop.py"), bench.server.path]
-    return measure_client(bench, argv, bench.amount(60_000), "small")
+def in_worker_mode(argv, **handler):
+    return {"command": argv, "mode": "worker", "ready": True, "window": WINDOW, **handler}
 
 
-def without_redis_py():
-    if not os.path.exists(SYSTEM_PYTHON):
-        return f"no {SYSTEM_PYTHON}"
-    found = subprocess.run([SYSTEM_PYTHON, "-c", "import redis"], stderr=subprocess.DEVNULL)
-    return "redis-py is not installed" if found.returncode else None
+def worker(command=c_handler, shape="small", entries=MILLION, streams=1, **handler):
+    """The daemon in worker mode; command(bench) is the worker's argv, handler its further keys."""
+    def measure(bench):
+        load = Load(bench.amount(entries) // streams, shape, some_streams(streams))
+        return measure_daemon(bench, in_worker_mode(command(bench), **handler), load, read=FULL_READS)
+    return measure
+
+
+def exec_mode(entries, argv=("/bin/true",), concurrency=8):
+    def measure(bench):
+        handler = {"command": list(argv), "mode": "exec", "concurrency": concurrency}
+        return measure_daemon(bench, handler, Load(bench.amount(entries)))
+    return measure
+
+
+def retrying(entries):
+    """Every entry fails once and then succeeds. No breaker: it is made for handlers that fail like that."""
+    def measure(bench):
+        handler = in_worker_mode(c_handler(bench, "retry-first"))
+        return measure_daemon(bench, handler, Load(bench.amount(entries)), read=FULL_READS,
+                              retry={"initial_delay": "0s"}, breaker={"streak": 0})
+    return measure

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What every measurement needs: a scratch server, processes and the CPU time that they used."""
+import contextlib
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -36,7 +38,7 @@ class Redis:
         self.replies = self.socket.makefile("rb")
 
     def __call__(self, *words):
-        encoded = [str(word).encode() for word in words]
+        encoded = [word if isinstance(word, bytes) else str(word).encode() for word in words]
         parts = [b"*%d\r\n" % len(encoded)]
         parts += [b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded]
         self.socket.sendall(b"".join(parts))
@@ -122,12 +124,56 @@ def children(pid):
         return [int(word) for word in file.read().split()]
 
 
+def cpu_s(pids, seconds):
+    """CPU seconds that each takes in so many seconds."""
+    before = [cpu_ns(pid) for pid in pids]
+    time.sleep(seconds)
+    return [(cpu_ns(pid) - cpu) / 1e9 for pid, cpu in zip(pids, before)]
+
+
+def private_mb(pid):
+    """Memory that no other process has, in millions of bytes."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) * 1024 / 1e6
+
+
+def percentile(values, share):
+    """Of sorted values."""
+    return values[min(int(len(values) * share), len(values) - 1)]
+
+
+class Pings:
+    """How long PINGs take, in milliseconds."""
+
+    def __init__(self, redis):
+        self.redis, self.took_ms = redis, []
+
+    def send(self):
+        sent = time.perf_counter()
+        self.redis("PING")
+        self.took_ms.append((time.perf_counter() - sent) * 1000)
+
+    def figures(self, prefix=""):
+        if not self.took_ms:
+            raise Failed("it was over before a PING was sent")
+        took_ms = sorted(self.took_ms)
+        return {f"{prefix}p50_ms": percentile(took_ms, 0.5), f"{prefix}p99_ms": percentile(took_ms, 0.99),
+                f"{prefix}max_ms": took_ms[-1]}
+
+
+def allow_descriptors():
+    """A thousand streams are a thousand connections, at both ends."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class Bench:
     """One run of the benchmarks: where things are, and how much of everything is wanted."""
 
     def __init__(self, build, quick):
         self.build = os.path.abspath(build)
         self.quick = quick
+        allow_descriptors()
         self.folder = tempfile.mkdtemp(prefix="sluiced-bench-")
         try:
             self.server = Server(self.folder)
@@ -135,6 +181,7 @@ class Bench:
             shutil.rmtree(self.folder)
             raise
         self.redis = self.server.redis
+        self.python = sys.executable
 
     def close(self):
         self.server.stop()
@@ -150,28 +197,35 @@ class Bench:
         """How many entries or processes to take for a figure."""
         return max(usual // 5, 1) if self.quick else usual
 
-    def start_daemon(self, handler, read=None, **more):
-        """Starts the daemon with one consumer, as its user would. more: further keys of the consumer."""
-        return Daemon(self, {"handler": handler, "read": read or {}, **more})
+    def connect(self):
+        return Redis(self.server.path)
 
+    @contextlib.contextmanager
+    def daemon(self, handler, **consumer):
+        """Starts the daemon with one consumer, as its user would, and gives its process; stops it in the end.
+        consumer: further keys."""
+        if not {"stream", "streams"} & set(consumer):
+            consumer["stream"] = "bench"
+        log_path = os.path.join(self.folder, "daemon.log")
+        with open(log_path, "w") as log:
+            process = subprocess.Popen([os.path.join(self.build, "sluiced"), "-c", self.config(handler, consumer)],
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            yield process
+        except Failed:
+            with open(log_path) as log:
+                sys.stderr.write("".join(log.readlines()[-20:]))
+            raise
+        finally:
+            stop(process)
 
-class Daemon:
-    def __init__(self, bench, consumer):
-        self.log_path = os.path.join(bench.folder, "daemon.log")
-        config_path = os.path.join(bench.folder, "sluiced.yaml")
-        config = {
-            "redis": {"url": "unix://" + bench.server.path},
-            "daemon": {"runtime_dir": os.path.join(bench.folder, "run"),
-                       "log": {"level": "notice", "format": "text"}},
-            "consumers": {"bench": {"stream": "bench", "group": "bench", **consumer}},
+    def config(self, handler, consumer):
+        path = os.path.join(self.folder, "sluiced.yaml")
+        whole = {
+            "redis": {"url": "unix://" + self.server.path},
+            "daemon": {"runtime_dir": os.path.join(self.folder, "run"), "log": {"level": "notice", "format": "text"}},
+            "consumers": {"bench": {"group": "bench", "handler": handler, **consumer}},
         }
-        with open(config_path, "w") as file:
-            json.dump(config, file, indent=1)  # JSON is YAML
-        with open(self.log_path, "w") as log:
-            self.process = subprocess.Popen(
-                [os.path.join(bench.build, "sluiced"), "-c", config_path],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def show_log(self):
-        with open(self.log_path) as log:
-            sys.stderr.write("".join(log.readlines()[-20:]))
+        with open(path, "w") as file:
+            json.dump(whole, file, indent=1)  # JSON is YAML
+        return path

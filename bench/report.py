@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The table of a run, and the page that keeps it with the machine's description."""
+import json
 import os
 import platform
 import subprocess
 from statistics import median
 
-# What every sample has.
+# What most samples have.
 COMMON = ("rate", "client_us", "server_us", "handler_us")
-HEAD = ["#", "what", "figure", "baseline", "ratio", "goal", "met"]
+HEAD = ["#", "what", "figure", "baseline", "value", "goal", "met"]
 
 
 def number(value):
-    if value >= 1000:
+    if abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def spread(values):
@@ -30,10 +31,27 @@ def ratio_text(ratio):
 
 
 def goal_text(row):
+    if row.bound is None:
+        return ""
     sign = "≥" if row.at_least else "≤"
-    if not row.baseline:
-        return f"{sign} {number(row.bound)} {row.unit}"
-    return f"{sign} {100 * row.bound:.0f} %" if row.bound < 2 else f"{sign} {row.bound} ×"
+    if row.baseline and row.by == "difference":
+        return f"{sign} +{number(row.bound)} {row.unit}"
+    if row.baseline:
+        return f"{sign} {100 * row.bound:.0f} %" if row.bound < 2 else f"{sign} {row.bound} ×"
+    return f"{sign} {number(row.bound)} {row.unit}"
+
+
+def compare(row, value, base):
+    """The figure as the goal means it, and its text."""
+    if row.by == "difference":
+        return value - base, f"{value - base:+.3g} {row.unit}"
+    return value / base, ratio_text(value / base)
+
+
+def verdict(row, reached):
+    if row.bound is None:
+        return ""
+    return "yes" if (reached >= row.bound if row.at_least else reached <= row.bound) else "NO"
 
 
 def cells(row, samples, reasons):
@@ -41,32 +59,71 @@ def cells(row, samples, reasons):
         if name in reasons:
             return [row.number, row.what, f"no {name}: {reasons[name]}", "", "", goal_text(row), "?"]
     values = figures(samples, row.figure)
-    base, ratio, reached = "", "", median(values)
+    base, text, reached = "", "", median(values)
     if row.baseline:
         base_values = figures(samples, row.baseline)
-        reached /= median(base_values)
-        base, ratio = spread(base_values), ratio_text(reached)
-    met = reached >= row.bound if row.at_least else reached <= row.bound
-    return [row.number, row.what, f"{spread(values)} {row.unit}", base, ratio, goal_text(row),
-            "yes" if met else "NO"]
+        reached, text = compare(row, reached, median(base_values))
+        base = spread(base_values) + "".join(f" ({name})" for name in other_names(samples, row.baseline[0]))
+    return [row.number, row.what, f"{spread(values)} {row.unit}", base, text, goal_text(row), verdict(row, reached)]
+
+
+def other_names(samples, name):
+    """Which candidate it is that is called the fastest of several."""
+    taken = samples.get(name)
+    return [other for other in samples if other != name and samples[other] is taken]
+
+
+def add_fastest(samples, reasons, fastest):
+    for name, several in fastest.items():
+        measured = [one for one in several if one in samples and one not in reasons]
+        if measured:
+            samples[name] = samples[max(measured, key=lambda one: median(figures(samples, (one, "rate"))))]
+        else:
+            reasons[name] = "; ".join(f"{one}: {reasons[one]}" for one in several if one in reasons)
+
+
+def add_shares(samples, reasons, shares):
+    for name, parts in shares.items():
+        missing = [part for part in parts if part in reasons]
+        if missing:
+            reasons[name] = reasons[missing[0]]
+        elif all(part in samples for part in parts):
+            rates = zip(*(figures(samples, (part, "rate")) for part in parts))
+            samples[name] = [{"share": rate / base} for rate, base in rates]
+
+
+def as_table(lines):
+    """Markdown that is also fit to be read as it is; the first line is the head."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
+    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
+                     for line in ruled)
 
 
 def table(rows, samples, reasons):
-    """A Markdown table that is also fit to be read as it is."""
-    lines = [HEAD] + [cells(row, samples, reasons) for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
-                     for line in lines)
+    return as_table([HEAD] + [cells(row, samples, reasons) for row in rows])
+
+
+def spread_of(taken, key):
+    return spread([sample[key] for sample in taken]) if key in taken[0] else ""
 
 
 def details(samples):
-    head = ["candidate", "entries/s", "client µs/entry", "server µs/entry", "handlers µs/entry"]
-    lines = [head, ["---"] * len(head)]
+    """Every candidate, with every figure that was taken of it."""
+    lines = [["candidate", "entries/s", "client µs/entry", "server µs/entry", "handlers µs/entry", "more"]]
     for name, taken in samples.items():
-        lines.append([name] + [spread([sample[key] for sample in taken])
-                               for key in COMMON])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        more = [f"{key} {spread_of(taken, key)}" for key in taken[0] if key not in COMMON]
+        lines.append([name, *(spread_of(taken, key) for key in COMMON), ", ".join(more)])
+    return as_table(lines)
+
+
+def sample_text(sample):
+    """One sample in a line, as it is taken."""
+    text = "" if "rate" not in sample else "{:>9.0f}/s".format(sample["rate"])
+    used = [f"{name} {sample[key]:.3f}" for name, key in
+            (("client", "client_us"), ("server", "server_us"), ("handler", "handler_us")) if key in sample]
+    more = [f"{key} {value:.3g}" for key, value in sample.items() if key not in COMMON]
+    return "  ".join(filter(None, [text, ", ".join(used) + " µs/entry" if used else "", ", ".join(more)]))
 
 
 def first_line(*argv):
@@ -85,28 +142,39 @@ def cpu_model():
     return platform.machine()
 
 
+def load_average():
+    return " ".join(f"{value:.1f}" for value in os.getloadavg())
+
+
 def machine():
-    return "\n".join("* " + line for line in [
+    return [
         f"{cpu_model()}, {os.cpu_count()} cores",
         f"{platform.system()} {platform.release()}, {platform.freedesktop_os_release()['PRETTY_NAME']}",
         first_line("redis-server", "--version"),
         first_line("cc", "--version"),
         f"hiredis {first_line('pkg-config', '--modversion', 'hiredis')}",
-        f"Python {platform.python_version()}"])
+        f"Python {platform.python_version()}, Node {first_line('node', '--version')}, "
+        f"{first_line('php', '--version')}, {first_line('go', 'version')}"]
 
 
-def save(path, text, rounds, samples):
-    with open(path, "w") as file:
+def save(folder, text, run):
+    """Keeps a run, {rounds, load, machine, samples}: as a page, and for programs."""
+    with open(os.path.join(folder, "results.json"), "w") as file:
+        json.dump(run, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+    machine_lines = "\n".join("* " + line for line in run["machine"])
+    with open(os.path.join(folder, "results.md"), "w") as file:
         file.write(f"""# The last results
 
-Written by `make bench`: {rounds} rounds, candidates in turn, median [min-max]. A rate means something only
+Written by `make bench`: {run["rounds"]} rounds, candidates in turn, median [min-max]. A rate means something only
 as a ratio to the baseline of the same run; CPU time for each entry is the stable figure.
 
 {text}
 
-{details(samples)}
+{details(run["samples"])}
 
 ## The machine
 
-{machine()}
+{machine_lines}
+* load average before: {run["load"][0]}; after: {run["load"][1]}
 """)

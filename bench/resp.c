@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -133,16 +134,17 @@ void resp_begin(struct buf *to, size_t n)
 	buf_printf(to, "*%zu\r\n", n);
 }
 
-void resp_word(struct buf *to, struct slice word)
+void resp_words(struct buf *to, struct words words)
 {
-	buf_printf(to, "$%zu\r\n", word.len);
-	buf_append(to, word.data, word.len);
-	buf_append_text(to, "\r\n");
+	for (size_t i = 0; i < words.n; i++) {
+		buf_printf(to, "$%zu\r\n", strlen(words.of[i]));
+		buf_append_text(to, words.of[i]);
+		buf_append_text(to, "\r\n");
+	}
 }
 
-void resp_command(struct buf *to, size_t n, const char *const *words)
+void resp_command(struct buf *to, struct words words)
 {
-	resp_begin(to, n);
-	for (size_t i = 0; i < n; i++)
-		resp_word(to, slice_of(words[i]));
+	resp_begin(to, words.n);
+	resp_words(to, words);
 }

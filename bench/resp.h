@@ -22,12 +22,18 @@ void resp_send(struct resp *r, struct slice bytes);
 /* The next whole reply as it came, valid until the next call. */
 struct slice resp_next(struct resp *r);
 
-/* Appends a command of n texts. */
-void resp_command(struct buf *to, size_t n, const char *const *words);
+/* Texts of a command, which somebody else owns. */
+struct words {
+	size_t n;
+	const char *const *of;
+};
 
-/* Appends the head of a command whose n words the caller appends, and one word. */
+/* Appends the head of a command of n words, which the caller appends: */
 void resp_begin(struct buf *to, size_t n);
-void resp_word(struct buf *to, struct slice word);
+void resp_words(struct buf *to, struct words words);
+
+/* Appends a whole command. */
+void resp_command(struct buf *to, struct words words);
 
 /* Steps over the line "<type><number>\r\n" that *p points at. */
 long resp_number(const char **p);

@@ -9,8 +9,8 @@ server's statistics tells where a round begins and ends.
 import re
 import time
 
-from draining import c_handler, fill
-from harness import Failed, Redis, cpu_ns, stop, wait_until
+from draining import Load, c_handler, fill, in_worker_mode, wait_blocked
+from harness import Failed, Pings, cpu_ns, wait_until
 
 LOOK_S, PING_S = 0.05, 0.001
 STILL_LOOKS = 3  # without a page: the round is over
@@ -31,7 +31,7 @@ def hand_out(redis, consumer):
 
 def fill_pending(bench, entries):
     """How many are pending then."""
-    fill(bench, entries, "small")
+    fill(bench, Load(entries))
     hand_out(bench.redis, "somebody")
     return pending_to(bench.redis, "somebody")
 
@@ -48,14 +48,14 @@ def calls(redis, command):
 class Watch:
     """What the server and the daemon do in a stretch of time, and how long PINGs take meanwhile."""
 
-    def __init__(self, bench, daemon):
-        self.redis, self.pids = bench.redis, (bench.server.process.pid, daemon.process.pid)
-        self.process = daemon.process
+    def __init__(self, bench, process):
+        self.redis, self.pids = bench.redis, (bench.server.process.pid, process.pid)
+        self.process = process
 
     def stretch(self, is_over, ping):
-        """Until is_over() is true: seconds, CPU seconds of server and daemon, sorted ms of the PINGs."""
+        """Until is_over() is true: seconds, CPU seconds of server and daemon, the PINGs."""
         before, began = [cpu_ns(pid) for pid in self.pids], time.monotonic()
-        look_at, took_ms = began + LOOK_S, []
+        look_at, pings = began + LOOK_S, Pings(self.redis)
         while True:
             now = time.monotonic()
             if now >= look_at:
@@ -65,14 +65,9 @@ class Watch:
                     break
             time.sleep(PING_S if ping else LOOK_S)
             if ping:
-                took_ms.append(self.ping_ms())
+                pings.send()
         used = [(cpu_ns(pid) - cpu) / 1e9 for pid, cpu in zip(self.pids, before)]
-        return time.monotonic() - began, *used, sorted(took_ms)
-
-    def ping_ms(self):
-        sent = time.perf_counter()
-        self.redis("PING")
-        return (time.perf_counter() - sent) * 1000
+        return time.monotonic() - began, *used, pings
 
     def check(self, elapsed):
         if self.process.poll() is not None or elapsed > 120:
@@ -95,50 +90,35 @@ class Watch:
         return took_s - STILL_LOOKS * LOOK_S, *rest
 
 
-def percentile(values, share):
-    return values[min(int(len(values) * share), len(values) - 1)]
-
-
-def ping_figures(prefix, took_ms):
-    return {f"{prefix}p50_ms": percentile(took_ms, 0.5), f"{prefix}p99_ms": percentile(took_ms, 0.99),
-            f"{prefix}max_ms": took_ms[-1]}
-
-
 def figures(watch, entries, lease_s):
-    wait_until("a blocked read", lambda: watch.redis.info("clients", "blocked_clients") != "0")
     quiet_s, quiet_server, quiet_daemon, _ = watch.idle(2, ping=False)
     *_, quiet_pings = watch.idle(2, ping=True)
     took_s, server, daemon, _ = watch.round(lease_s, ping=False)
     *_, pings = watch.round(lease_s, ping=True)
     if pending_to(watch.redis, "somebody") != entries:
         raise Failed("entries became stale: this machine is too slow for the lease")
-    return {"rate": entries / took_s, "handler_us": 0.0,
+    return {"rate": entries / took_s,
             "client_us": (daemon - quiet_daemon * took_s / quiet_s) * 1e6 / entries,
             "server_us": (server - quiet_server * took_s / quiet_s) * 1e6 / entries,
-            **ping_figures("", pings), **ping_figures("quiet_", quiet_pings)}
+            **pings.figures(), **quiet_pings.figures("quiet_")}
 
 
 def sweep(entries):
     def measure(bench):
         lease_s = 16 if bench.quick else 40
         found = fill_pending(bench, bench.amount(entries))
-        daemon = bench.start_daemon({"command": c_handler(bench), "mode": "worker"}, {"block": "5s"},
-                                    claim={"min_idle": f"{lease_s}s", "interval": "2s"})
-        try:
-            return figures(Watch(bench, daemon), found, lease_s)
-        except Failed:
-            daemon.show_log()
-            raise
-        finally:
-            stop(daemon.process)
+        with bench.daemon(in_worker_mode(c_handler(bench)), read={"block": "5s"},
+                          claim={"min_idle": f"{lease_s}s", "interval": "2s"}) as process:
+            wait_blocked(bench, process)
+            return figures(Watch(bench, process), found, lease_s)
     return measure
 
 
 class Pages:
     """Pages of XPENDING, read as they are: a row has seven line ends, an array one."""
 
-    def __init__(self, path, rows):
-        self.socket, self.rows = Redis(path).socket, rows
+    def __init__(self, redis, rows):
+        self.socket, self.rows = redis.socket, rows
 
     def after(self, last_id):
         """The last id of the page behind this one."""
@@ -156,12 +136,12 @@ def bare_pages(entries):
     def measure(bench):
         found = fill_pending(bench, bench.amount(entries))
         n_pages, last_id = found // 1000, "-"
-        pages, pid = Pages(bench.server.path, 1000), bench.server.process.pid
+        pages, pid = Pages(bench.connect(), 1000), bench.server.process.pid
         began, server, client = time.monotonic(), cpu_ns(pid), time.process_time_ns()
         for _ in range(n_pages):
             last_id = pages.after(last_id)
         rows = n_pages * 1000
-        return {"rate": rows / (time.monotonic() - began), "handler_us": 0.0,
+        return {"rate": rows / (time.monotonic() - began),
                 "client_us": (time.process_time_ns() - client) / 1000 / rows,
                 "server_us": (cpu_ns(pid) - server) / 1000 / rows}
     return measure

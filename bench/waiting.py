@@ -1,61 +1,68 @@
 # SPDX-License-Identifier: MIT
-"""A daemon that holds a great many entries whose retry is far away: what it costs to keep them."""
-import sys
+"""A daemon that holds a great many entries whose retry is far away: what it costs to keep them, and
+what they cost the others."""
 import time
 
-from draining import fill, group_state
-from harness import Failed, cpu_ns, stop, wait_until
+from draining import (FULL_READS, Load, MILLION, add_stream, c_handler, drain, fill, group_state, in_worker_mode,
+                      wait_blocked)
+from harness import Failed, cpu_s, private_mb, wait_until
 
-LEASE_S = 60
-RENEWAL_S = LEASE_S // 3  # each entry is renewed once in that time
+LEASE_S, QUICK_LEASE_S = 60, 15
 FILL_S = 300
+FOR_EVER = {"retry": {"max_attempts": 0, "max_delay": "1h"}, "breaker": {"streak": 0}}
 
 
-def private_mib(pid):
-    with open(f"/proc/{pid}/smaps_rollup") as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) / 1024
+def hold(bench, entries):
+    """A stream "held" beside the others."""
+    add_stream(bench, "held", entries, "small")
+    bench.redis("XGROUP", "CREATE", "held", "bench", "0")
 
 
-def all_are_held(bench, entries, process):
-    if process.poll() is not None:
-        raise Failed(f"the daemon ended with status {process.returncode}")
-    return group_state(bench.redis)["pending"] >= entries
+def wait_held(bench, process, entries):
+    def all_are_held():
+        if process.poll() is not None:
+            raise Failed(f"the daemon ended with status {process.returncode}")
+        return group_state(bench.redis, "held")["pending"] >= entries
+    wait_until("all entries to wait", all_are_held, FILL_S)
 
 
-def cpu_s(pids, seconds):
-    """CPU seconds that each takes in so many seconds."""
-    before = [cpu_ns(pid) for pid in pids]
-    time.sleep(seconds)
-    return [(cpu_ns(pid) - cpu) / 1e9 for pid, cpu in zip(pids, before)]
+def holding_daemon(bench, streams, entries, lease):
+    return bench.daemon(in_worker_mode(c_handler(bench, "hold")), streams=streams, claim={"min_idle": lease},
+                        read={**FULL_READS, "max_held": 2 * entries + 10_000}, **FOR_EVER)
 
 
-def figures(bench, daemon, entries):
-    wait_until("all entries to wait", lambda: all_are_held(bench, entries, daemon.process), FILL_S)
-    time.sleep(RENEWAL_S)  # the renewals of what arrived in a rush spread out
-    server, client = cpu_s((bench.server.process.pid, daemon.process.pid), 2 * RENEWAL_S)
-    renewals, of_a_million = 2 * entries, 1_000_000 / entries
-    return {"rate": renewals / (2 * RENEWAL_S), "handler_us": 0.0,
-            "client_us": client * 1e6 / renewals, "server_us": server * 1e6 / renewals,
-            "server_percent": 100 * server / (2 * RENEWAL_S) * of_a_million,
-            "client_percent": 100 * client / (2 * RENEWAL_S) * of_a_million,
-            "private_mib": private_mib(daemon.process.pid)}
+def leases(bench, process, entries, lease_s):
+    """Each entry is renewed once in a third of its lease; figures in percent are for a million entries
+    and the lease of a minute."""
+    renewal_s = lease_s / 3
+    time.sleep(renewal_s)  # the renewals of what arrived in a rush spread out
+    server, client = cpu_s((bench.server.process.pid, process.pid), 2 * renewal_s)
+    server_us, client_us = server * 1e6 / (2 * entries), client * 1e6 / (2 * entries)
+    percent = 100 * MILLION / (LEASE_S / 3) / 1e6
+    return {"server_us": server_us, "client_us": client_us, "server_percent": server_us * percent,
+            "client_percent": client_us * percent, "private_mb": private_mb(process.pid)}
 
 
 def waiting(entries):
     def measure(bench):
-        wanted = bench.amount(entries)
-        fill(bench, wanted + 1, "small")
-        bench.redis("XGROUP", "SETID", "bench", "bench", "0")
-        handler = {"command": [sys.executable, bench.script("later.py")], "mode": "worker",
-                   "window": 2000, "ready": True}
-        daemon = bench.start_daemon(
-            handler, {"count": 500, "max_held": 2 * wanted}, claim={"min_idle": f"{LEASE_S}s"},
-            retry={"max_attempts": 0, "max_delay": "1h"}, breaker={"streak": 0})
-        try:
-            return figures(bench, daemon, wanted)
-        except Failed:
-            daemon.show_log()
-            raise
-        finally:
-            stop(daemon.process)
+        wanted, lease_s = bench.amount(entries), QUICK_LEASE_S if bench.quick else LEASE_S
+        bench.redis("FLUSHALL")
+        hold(bench, wanted)
+        with holding_daemon(bench, ["held"], wanted, f"{lease_s}s") as process:
+            wait_held(bench, process, wanted)
+            return leases(bench, process, wanted, lease_s)
+    return measure
+
+
+def beside_held(held, entries):
+    """Drains one stream while entries of another wait. Their leases last longer than that: what those
+    cost is measured by itself."""
+    def measure(bench):
+        wanted, load = bench.amount(held), Load(bench.amount(entries))
+        fill(bench, load)
+        hold(bench, wanted)
+        with holding_daemon(bench, ["bench", "held"], wanted, "30m") as process:
+            wait_held(bench, process, wanted)
+            wait_blocked(bench, process, 2)
+            return drain(bench, process, load)
     return measure
