@@ -219,7 +219,7 @@ $(REDIS_LINK):
 demo: all $(REDIS_LINK)	## see it work, with a Redis of its own
 	$(Q)PATH="$(CURDIR)/build/tools:$$PATH" SLUICED=$(BUILD)/sluiced $(PYTHON) examples/demo/run
 
-bench: all $(REDIS_LINK)	## measure it
+bench: all $(REDIS_LINK)	## measure it: QUICK=1, ONLY="P1 P4", ROUNDS=3 (bench/README.md)
 	$(Q)PATH="$(CURDIR)/build/tools:$$PATH" bench/run
 
 # --- checks of the source ------------------------------------------------------------------------

@@ -114,7 +114,6 @@ def drain(bench, process, load, pass_time=time.sleep):
     sample = meter.used_us(entries)
     sample["rate"] = entries / (ended - started)
     sample["client_ns_per_byte"] = sample["client_us"] * 1000 / shapes.size(load.shape)
-    sample["mb_per_s"] = sample["rate"] * shapes.size(load.shape) / 1e6
     return sample
 
 

@@ -159,6 +159,7 @@ def machine():
 
 def save(folder, text, run):
     """Keeps a run, {rounds, load, machine, samples}: as a page, and for programs."""
+    os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "results.json"), "w") as file:
         json.dump(run, file, indent=1, ensure_ascii=False)
         file.write("\n")

@@ -84,17 +84,18 @@ FASTEST = {
 # What is left of the server's own ceiling: the rate of one candidate divided by another's of the same round.
 SHARES = {f"share on {n}": (f"worker C on {n}", f"limit on {n}") for n in STREAMS}
 
-WINDOWS, EXEC_AT_ONCE, RATES = (1, 4, 16, 64, 256, 1_000, 2_000), (1, 2, 4, 8, 16, 32), (100, 1_000, 3_000, 10_000, 30_000)
+WINDOWS, EXEC_AT_ONCE, RATES = (
+    (1, 4, 16, 64, 256, 1_000, 2_000), (1, 2, 4, 8, 16, 32), (100, 1_000, 3_000, 10_000, 30_000, 100_000))
 CURVE_CANDIDATES = {
     **{f"window {n}, C": Candidate(worker(entries=MILLION // 2 if n > 10 else 100_000, window=n)) for n in WINDOWS},
     **{f"window {n}, Python": Candidate(worker(python_handler, entries=200_000 if n > 10 else 50_000, window=n))
        for n in WINDOWS},
     **{f"exec {n}, true": Candidate(exec_mode(3_000, concurrency=n)) for n in EXEC_AT_ONCE},
     **{f"exec {n}, sleep": Candidate(exec_mode(100 * n, ("/bin/sleep", "0.02"), n)) for n in EXEC_AT_ONCE},
-    **{f"latency {rate}/s": Candidate(latency.daemon(rate, 5)) for rate in RATES},
+    **{f"latency {rate}/s": Candidate(latency.daemon(rate, 3)) for rate in RATES},
 }
 # A candidate of a row may be a point of a curve as well.
-CANDIDATES = {**CURVE_CANDIDATES, **CANDIDATES}
+CANDIDATES = {**CANDIDATES, **{name: one for name, one in CURVE_CANDIDATES.items() if name not in CANDIDATES}}
 
 # Drawn, and in no row.
 CURVES = [
@@ -120,7 +121,7 @@ def steps(sizes, what, name, figure=("rate", "entries/s")):
 def shape_rows():
     for shape, (what, _) in SHAPES.items():
         yield Row("shape", f"{what}: daemon CPU for each byte, against 5 fields of 10 bytes",
-                  (f"worker C {shape}", "client_ns_per_byte"), "ns/byte", ("worker C", "client_ns_per_byte"), False, 1)
+                  (f"worker C {shape}", "client_ns_per_byte"), "ns/byte", ("worker C", "client_ns_per_byte"), False, 2)
         yield Row("shape", f"{what}: rate against limit",
                   (f"worker C {shape}", "rate"), "entries/s", (f"limit {shape}", "rate"))
 

@@ -101,6 +101,11 @@ class Bootstrap(unittest.TestCase):
         _, calls = machine.bootstrap("deb")
         self.assertIn("install -y --no-install-recommends debhelper lintian", " ".join(calls))
 
+    def test_what_is_measured_against_is_installed_too(self):
+        result, calls = Machine(self.folder).bootstrap("bench")
+        self.assertRegex(" ".join(calls), "install .*php-cli php-redis")
+        self.assertRegex(result.stdout, "still missing, going on without: .*phpredis")
+
     def test_elsewhere_than_on_debian_no_package_is_built(self):
         result, calls = Machine(self.folder, "dnf", lacks=("dh", "systemd-nspawn")).bootstrap("check")
         self.assertEqual((len(calls), result.stdout), (1, ""))
