@@ -59,14 +59,21 @@ char *xstrndup(const char *text, size_t len)
 	return copy;
 }
 
+char *xvasprintf(const char *format, va_list args)
+{
+	char *text;
+	int n = vasprintf(&text, format, args);
+
+	return checked(n < 0 ? NULL : text);
+}
+
 char *xasprintf(const char *format, ...)
 {
 	va_list args;
 	char *text;
-	int n;
 
 	va_start(args, format);
-	n = vasprintf(&text, format, args);
+	text = xvasprintf(format, args);
 	va_end(args);
-	return checked(n < 0 ? NULL : text);
+	return text;
 }

@@ -7,6 +7,7 @@
 #ifndef SLUICED_BASE_ALLOC_H
 #define SLUICED_BASE_ALLOC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -20,5 +21,6 @@ void *xmemdup(const void *data, size_t size) MUST_CHECK;
 char *xstrdup(const char *text) MUST_CHECK;
 char *xstrndup(const char *text, size_t len) MUST_CHECK;
 char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2) MUST_CHECK;
+char *xvasprintf(const char *format, va_list args) PRINTF_LIKE(1, 0) MUST_CHECK;
 
 #endif

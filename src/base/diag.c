@@ -26,8 +26,7 @@ PRINTF_LIKE(1, 0) static char *format_text(const char *format, va_list args)
 {
 	char *text;
 
-	if (vasprintf(&text, format, args) < 0)
-		abort();
+	text = xvasprintf(format, args);
 	return text;
 }
 

@@ -18,8 +18,7 @@ void value_error(const struct value *v, struct diag_place at, const char *format
 	if (v->quiet)
 		return;
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort();
+	text = xvasprintf(format, args);
 	va_end(args);
 	diag_error(v->load->diag, at, "%s: %s", v->path, text);
 	free(text);

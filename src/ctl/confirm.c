@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/text.h"
 #include "ctl/interrupt.h"
@@ -19,8 +20,7 @@ static void say(const char *format, va_list args)
 	struct buf line = { 0 };
 	char *text, *rest, *next;
 
-	if (vasprintf(&text, format, args) < 0)
-		abort();
+	text = xvasprintf(format, args);
 	rest = text;
 	while ((next = strsep(&rest, "\n"))) {
 		text_append_printable(&line, slice_of(next));

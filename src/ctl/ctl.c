@@ -22,8 +22,7 @@ void complain(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort();
+	text = xvasprintf(format, args);
 	va_end(args);
 	text_append_printable(&line, slice_of(text));
 	fflush(stdout); /* what was found before comes before */

@@ -64,8 +64,7 @@ void doctor_note(struct doctor *d, enum health health, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&f.text, format, args) < 0)
-		abort();
+	f.text = xvasprintf(format, args);
 	va_end(args);
 	findings_add(&d->findings, &f);
 	free(f.section);

@@ -51,8 +51,7 @@ void findings_advise(struct findings *f, const char *format, ...)
 
 	va_start(args, format);
 	free(last->advice);
-	if (vasprintf(&last->advice, format, args) < 0)
-		abort();
+	last->advice = xvasprintf(format, args);
 	va_end(args);
 }
 

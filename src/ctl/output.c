@@ -156,8 +156,7 @@ void table_format(struct table *t, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort();
+	text = xvasprintf(format, args);
 	va_end(args);
 	buf_append_text(&t->text, text);
 	free(text);

@@ -69,8 +69,7 @@ void page_format(struct page *p, enum style style, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort();
+	text = xvasprintf(format, args);
 	va_end(args);
 	page_text(p, style, text);
 	free(text);
