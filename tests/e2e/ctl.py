@@ -3,15 +3,13 @@
 
 import json
 import os
-import pty
-import select
-import signal
 import subprocess
 import sys
 import time
 
 from harness import Case
 from servers import PATIENCE, SLUICED, environ_without
+from terminal import Program
 
 SLUICECTL = os.environ.get("SLUICECTL") or os.path.join(os.path.dirname(SLUICED), "sluicectl")
 CONFIG = """\
@@ -46,58 +44,33 @@ class Said:
         return [dict(zip(names, row.split(None, len(names) - 1))) for row in rows]
 
 
-class Terminal:
-    """A command on a terminal of 80 columns: what it shows is read, keys are typed."""
+class Terminal(Program):
+    """A command on a terminal of 80 columns."""
 
     def __init__(self, argv, env, size=(24, 80)):
-        self.pid, self.fd = pty.fork()
-        if not self.pid:
-            os.execvpe(argv[0], argv, {**env, "LINES": str(size[0]), "COLUMNS": str(size[1])})
-        self.shown = b""
+        self.argv, self.output = argv, b""
+        self.env = {**env, "LINES": str(size[0]), "COLUMNS": str(size[1])}
+        super().__init__()
+
+    def execute(self):
+        os.execvpe(self.argv[0], self.argv, self.env)
+
+    def take(self, data):
+        self.output += data
+
+    def shown(self):
+        return self.output.decode(errors="replace")
 
     def wait_for(self, text, seconds=15):
         end = time.monotonic() + seconds * PATIENCE
-        while text.encode() not in self.shown:
+        while text.encode() not in self.output:
             if time.monotonic() > end:
-                raise AssertionError("waited in vain for %r in %r" % (text, self.shown))
-            self._read(0.05)
-        return self.shown.decode(errors="replace")
-
-    def _read(self, seconds):
-        """False at the end."""
-        if not select.select([self.fd], [], [], seconds)[0]:
-            return True
-        try:
-            data = os.read(self.fd, 65536)
-        except OSError:  # EIO: the other end is closed
-            return False
-        self.shown += data
-        return bool(data)
-
-    def type(self, keys):
-        os.write(self.fd, keys.encode())
+                raise AssertionError("waited in vain for %r in %r" % (text, self.output))
+            self.read(0.05)
+        return self.shown()
 
     def interrupt(self):
         self.type("\x03")
-
-    def wait_exit(self, seconds=15):
-        """The exit status, negative for a signal."""
-        end = time.monotonic() + seconds * PATIENCE
-        while self._read(0.02):
-            if time.monotonic() > end:
-                self.kill()
-                raise AssertionError("it does not end: %r" % self.shown)
-        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        self.pid = None
-        os.close(self.fd)
-        return status
-
-    def kill(self):
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            os.close(self.fd)
-            self.pid = None
 
 
 class CtlCase(Case):

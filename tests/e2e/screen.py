@@ -3,35 +3,31 @@
 
 import fcntl
 import os
-import pty
 import re
-import select
-import signal
 import struct
 import termios
 import time
 
 from servers import PATIENCE
+from terminal import Program
 
 SEQUENCE = re.compile(rb"\x1b(?:\[([?\d;]*)([A-Za-z])|[()][0-9A-B]|([=>78DMEHc]))")
 
 
-class Screen:
+class Screen(Program):
     """What a program shows on a terminal of this size. As much of a vt100 as ncurses makes use of."""
 
     def __init__(self, argv, env, rows=24, columns=80):
-        self.pid, self.fd = pty.fork()
-        if not self.pid:
-            self._execute(argv, env)
+        self.argv, self.env = argv, {**env, "TERM": "vt100", "LC_ALL": "C.UTF-8"}
+        super().__init__()
         self.rows = self.columns = 0
         self.cells, self.at, self.unread = [], [0, 0], b""
         self.resize(rows, columns)
-        os.write(self.fd, b"\n")  # it waits for the size
+        self.type("\n")  # it waits for the size
 
-    @staticmethod
-    def _execute(argv, env):
+    def execute(self):
         os.read(0, 1)
-        os.execvpe(argv[0], argv, {**env, "TERM": "vt100", "LC_ALL": "C.UTF-8"})
+        os.execvpe(self.argv[0], self.argv, self.env)
 
     def resize(self, rows, columns):
         self.rows, self.columns = rows, columns
@@ -44,7 +40,7 @@ class Screen:
 
     # What it writes
 
-    def _feed(self, data):
+    def take(self, data):
         data = self.unread + data
         self.unread = b""
         while data:
@@ -116,22 +112,14 @@ class Screen:
 
     # What a test asks
 
-    def _read(self, seconds):
-        """False at the end."""
-        if not select.select([self.fd], [], [], seconds)[0]:
-            return True
-        try:
-            data = os.read(self.fd, 65536)
-        except OSError:  # EIO: the other end is closed
-            return False
-        self._feed(data)
-        return bool(data)
-
     def lines(self):
         return ["".join(line).rstrip() for line in self.cells]
 
     def text(self):
         return "\n".join(self.lines())
+
+    def shown(self):
+        return self.text()
 
     def wait_for(self, pattern, seconds=20):
         """The match of a regular expression with what is shown."""
@@ -140,26 +128,5 @@ class Screen:
             found = re.search(pattern, self.text(), re.M)
             if found:
                 return found
-            if not self._read(0.05) or time.monotonic() > end:
+            if not self.read(0.05) or time.monotonic() > end:
                 raise AssertionError("waited in vain for %r in\n%s" % (pattern, self.text()))
-
-    def type(self, keys):
-        os.write(self.fd, keys.encode())
-
-    def wait_exit(self, seconds=20):
-        """The exit status, negative for a signal."""
-        end = time.monotonic() + seconds * PATIENCE
-        while self._read(0.02):
-            if time.monotonic() > end:
-                raise AssertionError("it does not end:\n" + self.text())
-        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        self.pid = None
-        os.close(self.fd)
-        return status
-
-    def kill(self):
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            os.close(self.fd)
-            self.pid = None

@@ -233,8 +233,8 @@ class Many(AddCase):
         self.assertRegex(shown, r"\[#* *\] +\d+%  \d+ entries, \d+/s, ")
         terminal.interrupt()
         self.assertEqual(terminal.wait_exit(), 1)
-        self.assertIn("interrupted", terminal.shown.decode())
-        self.assertRegex(terminal.shown.decode(), r"%d entries added to s" % self.length())
+        self.assertIn("interrupted", terminal.shown())
+        self.assertRegex(terminal.shown(), r"%d entries added to s" % self.length())
 
     @unittest.skipIf(os.environ.get("FLAVOUR") == "asan", "a sanitizer has memory of its own")
     def test_many_take_no_memory(self):

@@ -54,7 +54,7 @@ class Looking(DeadCase):
         self.bury("5-1", detail="é" * 300)
         terminal = self.terminal("dead", "list", "c", NO_COLOR="1")
         self.assertEqual(terminal.wait_exit(), 0)
-        row = terminal.shown.decode().splitlines()[1]
+        row = terminal.shown().splitlines()[1]
         self.assertEqual((len(row), row[-2:]), (80, "é…"))
 
     def test_show(self):
@@ -268,7 +268,7 @@ class Redrive(DeadCase):
         terminal.interrupt()
         self.assertEqual(terminal.wait_exit(), 1)
         n_left = len(self.records_left())
-        shown = terminal.shown.decode()
+        shown = terminal.shown()
         self.assertIn("%d records redriven" % (200 - n_left), shown)
         self.assertIn("interrupted: the other %d records were not looked at" % n_left, shown)
         self.assertEqual(len(self.pending_of()), 200 - n_left)
