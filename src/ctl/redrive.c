@@ -372,10 +372,14 @@ static void tell_rest(uint64_t n)
 		    (unsigned long long)n, plural(n));
 }
 
+static uint64_t n_looked_at(const struct redrive *d)
+{
+	return d->n[RESULT_REMOVED] + d->n[RESULT_DONE] + n_kept(d);
+}
+
 static void tell(const struct redrive *d, uint64_t n_wanted)
 {
 	const char *would = d->is_dry ? " would be" : "";
-	uint64_t n_looked_at = d->n[RESULT_REMOVED] + d->n[RESULT_DONE] + n_kept(d);
 
 	if (!d->is_json)
 		printf("%llu record%s%s redriven, %llu%s kept.\n",
@@ -386,8 +390,8 @@ static void tell(const struct redrive *d, uint64_t n_wanted)
 			complain("%llu record%s: %s", (unsigned long long)d->n[i], plural(d->n[i]),
 			    results[i].why);
 	}
-	if (n_looked_at < n_wanted)
-		tell_rest(n_wanted - n_looked_at);
+	if (n_looked_at(d) < n_wanted)
+		tell_rest(n_wanted - n_looked_at(d));
 }
 
 /* Whoever may not remove records would redrive them, and then again. Each id of a record is above
@@ -414,6 +418,9 @@ static enum ctl_exit redrive_all(struct redrive *d)
 	if (status == CTL_DONE)
 		status = records_walk(d->records, redrive_page, d);
 	progress_end(&d->progress);
+	/* What was counted and is not found any more. */
+	if (status == CTL_DONE && !interrupted() && n_looked_at(d) < n_wanted)
+		d->n[RESULT_REMOVED] += n_wanted - n_looked_at(d);
 	tell(d, n_wanted);
 	return status == CTL_DONE && (interrupted() || n_kept(d)) ? CTL_FAILED : status;
 }

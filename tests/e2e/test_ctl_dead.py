@@ -274,6 +274,15 @@ class Redrive(DeadCase):
         self.assertEqual(len(self.pending_of()), 200 - n_left)
         self.assertTrue(0 < n_left < 200)
 
+    def test_removed_by_somebody_else_meanwhile(self):
+        records = [self.bury(self.add_done()) for _ in range(20)]
+        redrive = self.start_ctl("dead", "redrive", "c", "--rate", "20/s")
+        wait_until(lambda: len(self.records_left()) < 20, 15, "the first one redriven")
+        self.redis.call("XDEL", "s:dead", *records[-4:])
+        out, err = redrive.communicate(timeout=30)
+        self.assertEqual((redrive.returncode, out), (0, b"16 records redriven, 0 kept.\n"))
+        self.assertIn(b"4 records: the record has been removed meanwhile", err)
+
     def test_asked_on_a_terminal(self):
         entry = self.add_done()
         self.bury(entry)
