@@ -61,6 +61,7 @@ struct adding {
 	uint64_t n_added, n_refused, n_unknown;
 	struct entryid first, last;
 	uint64_t next_line; /* the first one that is not known to be added; 0: none */
+	uint64_t n_behind;  /* were added all the same: they had been sent already */
 	bool has_failed;
 };
 
@@ -199,9 +200,13 @@ static bool has_to_be_sent(const struct batch *b)
 
 static void note_next_line(struct adding *a)
 {
-	for (size_t i = 0; i < a->batch.n && !a->next_line; i++) {
-		if (a->batch.items[i].fate != FATE_ADDED)
-			a->next_line = a->batch.items[i].line;
+	for (size_t i = 0; i < a->batch.n; i++) {
+		const struct item *item = &a->batch.items[i];
+
+		if (item->fate == FATE_ADDED)
+			a->n_behind += a->next_line > 0;
+		else if (!a->next_line)
+			a->next_line = item->line;
 	}
 }
 
@@ -333,6 +338,7 @@ static void json_account(struct json *j, const struct adding *a)
 	}
 	json_pair_bool(j, "complete", !a->has_failed);
 	json_pair_maybe_u64(j, "next_line", a->next_line, a->next_line);
+	json_pair_u64(j, "added_behind", a->n_behind);
 }
 
 static void print_json_account(const struct adding *a)
@@ -361,6 +367,9 @@ static void print_account(const struct adding *a)
 	if (a->next_line)
 		printf("Line %" PRIu64 " is the first that is not known to be added.\n",
 		    a->next_line);
+	if (a->n_behind)
+		printf("%" PRIu64 " line%s behind it had been sent already, and were added.\n",
+		    a->n_behind, plural(a->n_behind));
 }
 
 /* ---- the command */

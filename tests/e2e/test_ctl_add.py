@@ -14,6 +14,7 @@ import unittest
 import resp
 from clustercase import SharedClusterCase
 from ctl import SLUICECTL, CtlCase
+from fakeredis import FakeRedis
 from harness import main
 from servers import PATIENCE, wait_until
 
@@ -189,6 +190,17 @@ class Trouble(AddCase):
             self.assertEqual((said["added"], said["refused"], said["unknown"], said["next_line"]), (2, 1, 0, 3))
             self.assertIn(word, err)
             self.redis.call("REPLICAOF", "NO", "ONE")
+
+    def test_what_was_sent_behind_a_refused_line_is_told(self):
+        fake = FakeRedis(self.path("fake.sock"), self.redis.path)
+        self.addCleanup(fake.close)
+        fake.refuse("XADD", "OOM command not allowed when used memory > 'maxmemory'.", skip=2, times=1)
+        self.write_config("redis: { url: '%s' }\nconsumers:\n  c: { stream: s, group: g, handler: { command: "
+                          "[/bin/true] } }\n" % fake.url)
+        lines = b"".join(b'{"n":"%d"}\n' % n for n in range(5))
+        said = self.ctl("--json", "add", "c", "--ndjson", "-", stdin=lines, status=1).json()
+        self.assertEqual((said["added"], said["refused"], said["next_line"], said["added_behind"]), (4, 1, 3, 2))
+        self.assertEqual(self.length(), 4)
 
     def test_connection_that_is_lost(self):
         self.start_feeding(5)
