@@ -8,6 +8,9 @@
  * with COUNT 1 beyond the room, so that all of them can listen, and no more than one entry each can
  * come unbidden.
  *
+ * Where entries come one by one, but several in a millisecond, a quiet read is sent a millisecond
+ * after the last reply: at 10,000 a second that is a quarter of the work, here and at the server.
+ *
  * BLOCK is finite, always: before 7.0 a blocked reader is not told that its stream was deleted.
  */
 #include "consumer/stream.h"
@@ -22,6 +25,7 @@
 enum {
 	READ_MARGIN_MS = 10000,
 	FIRST_COUNT = 16, /* how large entries are is not known before the first reply */
+	GATHER_MS = 1,
 };
 
 static bool may_read(const struct stream *s)
@@ -63,7 +67,7 @@ void reader_place(struct stream *s)
 		return;
 	if (r->hungry && r->n_outstanding < reads_at_once(s))
 		list_append(&c->hungry, &r->node);
-	else if (!r->hungry && r->n_outstanding == 0)
+	else if (!r->hungry && r->n_outstanding == 0 && !ev_is_active(&r->gather))
 		list_append(&c->quiet, &r->node);
 }
 
@@ -115,6 +119,18 @@ static void count_was_good(struct stream *s, size_t n)
 		s->reader.count_max = (uint32_t)(doubled < count_max ? doubled : count_max);
 }
 
+/* Of several streams each is read beyond the room, one entry at a time. */
+static void let_gather(struct stream *s, size_t n_arrived)
+{
+	struct reader *r = &s->reader;
+	uint64_t now_ms = stream_now_ms(s);
+
+	recent_add(&r->arrived, now_ms, (uint32_t)n_arrived);
+	if (!r->hungry && s->consumer->n_streams == 1 &&
+	    recent_is_dense(recent_get(&r->arrived, now_ms)))
+		loop_timer_in(stream_loop(s), &r->gather, GATHER_MS);
+}
+
 static void read_succeeded(struct stream *s, const struct read_request *request,
     const struct reply *entries)
 {
@@ -128,6 +144,7 @@ static void read_succeeded(struct stream *s, const struct read_request *request,
 		arrival_new(s, reply_at(entries, i), fresh_at_ms);
 	count_was_good(s, n);
 	set_hungry(s, n >= request->count);
+	let_gather(s, n);
 }
 
 static void on_read_reply(void *owner, void *slot, const struct reply *r)
@@ -355,6 +372,8 @@ void reader_init(struct stream *s)
 
 	s->reader.count_max = count < FIRST_COUNT ? (uint32_t)count : FIRST_COUNT;
 	pause_init(&s->reader.pause, s, on_pause_over);
+	ev_init(&s->reader.gather, on_pause_over);
+	s->reader.gather.data = s;
 }
 
 void reader_settings_changed(struct stream *s)
@@ -394,4 +413,5 @@ void reader_done(struct stream *s)
 	conn_free(s->reader.conn);
 	leave_lists(s);
 	pause_done(&s->reader.pause, s);
+	ev_timer_stop(loop_ev(stream_loop(s)), &s->reader.gather);
 }

@@ -75,8 +75,10 @@ struct reader {
 	struct list_node node; /* on the consumer's list of hungry or of quiet streams */
 	struct pause pause;
 	enum redis_error last_error; /* that started the pause */
-	struct largest largest;      /* recent entries, in bytes */
-	struct entryid last_id;      /* the last one read as new */
+	struct recent arrived;
+	ev_timer gather;        /* entries come so densely that some are let gather */
+	struct largest largest; /* recent entries, in bytes */
+	struct entryid last_id; /* the last one read as new */
 };
 
 /* ---- telling Redis what became of entries ---- */

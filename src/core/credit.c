@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/credit.h"
 
-enum { RECENT_WINDOW_MS = 50, LARGEST_MEMORY = 1024 };
+enum { RECENT_WINDOW_MS = 50, DENSE_PER_MS = 3, LARGEST_MEMORY = 1024 };
 
 static uint32_t lower(uint64_t a, uint64_t b)
 {
@@ -69,6 +69,11 @@ uint32_t recent_get(struct recent *r, uint64_t now_ms)
 {
 	recent_turn(r, now_ms);
 	return r->current > r->previous ? r->current : r->previous;
+}
+
+bool recent_is_dense(uint32_t recent)
+{
+	return recent >= DENSE_PER_MS * RECENT_WINDOW_MS;
 }
 
 void largest_add(struct largest *l, uint64_t value)

@@ -6,6 +6,7 @@
 #ifndef SLUICED_CORE_CREDIT_H
 #define SLUICED_CORE_CREDIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct credit {
@@ -38,6 +39,10 @@ struct recent {
 
 void recent_add(struct recent *r, uint64_t now_ms, uint32_t n);
 uint32_t recent_get(struct recent *r, uint64_t now_ms);
+
+/* Whether so many entries come (recent_get) that they are better read some at a time than each by
+ * itself: a read and an acknowledgement each cost more than the entry. */
+bool recent_is_dense(uint32_t recent);
 
 /* The largest of something, forgotten slowly: halves when nothing comes near it for a while. */
 struct largest {

@@ -3,6 +3,7 @@
 """How much is read, and from where."""
 
 import re
+import time
 
 from harness import Case, WorkerCase, main
 from servers import FLAVOUR, stays_true, wait_until
@@ -139,6 +140,18 @@ class Commands(WorkerCase):
         self.redis.call("ECHO", "done")
         return monitor.until("done")
 
+    def add_steadily(self, n, a_second):
+        """By the clock: what a busy machine is late with comes at once."""
+        connection = self.redis.connect()
+        self.addCleanup(connection.close)
+        start = time.perf_counter()
+        for i in range(n):
+            while time.perf_counter() < start + i / a_second:
+                pass
+            connection.send("XADD", "s", "*", "f", "v")
+        for _ in range(n):
+            connection.read()
+
     def test_count_and_block(self):
         daemon = self.prepare({"c": self.consumer(
             self.python("for entry in entries(): say('ok', entry['tag'])\n"),
@@ -165,6 +178,17 @@ class Commands(WorkerCase):
         own = [line for line in self.monitored(work) if re.search('"x(readgroup|ack|claim|pending)"|eval', line)]
         acks = [line for line in own if '"xack"' in line]
         self.assertLess(len(acks), 1000)
+
+    def test_dense_entries_are_read_some_at_a_time(self):
+        self.start_worker("for entry in entries(): say('ok', entry['tag'])\n",
+                          {"handler.window": 200}, daemon={"log.level": "notice"})
+        self.wait_settled()
+        self.redis.call("CONFIG", "RESETSTAT")
+        self.add_steadily(5000, 8000)
+        self.wait_settled()
+        stats = self.redis.call("INFO", "commandstats").decode()
+        reads = int(re.search(r"cmdstat_xreadgroup:calls=(\d+)", stats)[1])
+        self.assertLess(reads, 2500, "reads for 5000 entries")
 
     def test_idle_daemon_is_quiet(self):
         self.start_worker("for entry in entries(): say('ok', entry['tag'])\n", {"read.block": "1s", "claim.interval": "60s"})

@@ -295,6 +295,21 @@ static void test_largest_covers_the_last(void **unused)
 	}
 }
 
+/* The windows hold 50 ms: three in a millisecond are dense, two are not. */
+static void test_dense(void **unused)
+{
+	struct recent sparse = { 0 }, dense = { 0 };
+
+	(void)unused;
+	for (uint64_t now_ms = 1000; now_ms < 1300; now_ms++) {
+		recent_add(&sparse, now_ms, 2);
+		recent_add(&dense, now_ms, 4);
+	}
+	assert_false(recent_is_dense(recent_get(&sparse, 1300)));
+	assert_true(recent_is_dense(recent_get(&dense, 1300)));
+	assert_false(recent_is_dense(recent_get(&dense, 2000)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_recent),
 		cmocka_unit_test(test_recent_beside_a_list),
+		cmocka_unit_test(test_dense),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_largest_covers_the_last),
 	};
