@@ -92,6 +92,8 @@ class Redis:
         self.tls = tls
         self.tls_port = free_port() if tls else 0
         self.options = list(options)
+        if "--cluster-enabled" in self.options:  # 10000 for all who have no port
+            self.options += ["--cluster-port", str(free_port())]
         self.auth = ()
         self.process, self.is_frozen = None, False
         self.connection = None

@@ -321,8 +321,10 @@ class OfACluster(TlsCase):
         daemon.stop()
 
     def is_done(self, stream):
-        group = resp.table(self.cluster.call(stream, "XINFO", "GROUPS", stream)[0])
-        return group["entries-read"] == 1 and not group["pending"]
+        for row in self.cluster.call(stream, "XINFO", "GROUPS", stream):
+            group = resp.table(row)
+            return group["entries-read"] == 1 and not group["pending"]
+        return False
 
     def test_name_that_they_do_not_have(self):
         daemon = self.start_reader(["s"], server_name="other.example")
