@@ -155,7 +155,7 @@ class Places(SharedClusterCase):
         stream, graves = (self.cluster.name_in(n, self.name("k")) for n in nodes[:2])
         daemon = self.start_cluster_daemon([stream], {"dead_letter.stream": graves},
                                            body="for entry in entries():\n    record(id=entry['id'])\n    say('dead', entry['tag'])\n")
-        self.call(stream, "XPENDING", stream, "g")
+        daemon.wait_for_event("group_created")
         nodes[1].freeze()
         try:
             nodes[0].call("XADD", stream, "*", "n", "1")
