@@ -213,10 +213,15 @@ def check_overlaps(runs, excuses, excused):
 
 def check_after_ack(evidence, runs, excuses, excused):
     """No entry is run again when it is acknowledged."""
+    trimmed = {key for key, meta in evidence.dead if meta["sluice.reason"] == "trimmed"}
     for key, acks in sorted(evidence.acks.items()):
         done = succeeded(runs[key])
         late = [run for run in runs[key] if run.start_ns > min(acks) + CLOCK_NS]
-        if done and late:
+        # XCLAIM would drop what has no data any more, so its lease runs out while it stands in a worker's
+        # queue, and another records it.
+        if done and late and key in trimmed & evidence.deleted:
+            excused["ran after it was acknowledged", "deleted"] += 1
+        elif done and late:
             yield from judge_pair("ran after it was acknowledged", done[0], late[0], excuses, excused)
 
 
