@@ -222,3 +222,12 @@ size_t text_distance(const char *a, const char *b, size_t limit)
 	}
 	return least(rows[len_a % 3][len_b], limit + 1);
 }
+
+size_t text_characters(struct slice s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		n += ((unsigned char)s.data[i] & 0xc0) != 0x80;
+	return n;
+}

@@ -27,6 +27,9 @@ void text_append_base64(struct buf *to, struct slice s);
  * appended. */
 int text_decode_base64(struct buf *to, struct slice s) MUST_CHECK;
 
+/* Characters of UTF-8. Wide ones count as one: a table with them is less neat, and no more. */
+size_t text_characters(struct slice s);
+
 /* Number of single-character edits from a to b, counting a swap of neighbours as one; anything
  * above `limit` is reported as limit + 1. */
 size_t text_distance(const char *a, const char *b, size_t limit);

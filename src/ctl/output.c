@@ -103,24 +103,12 @@ void table_free(struct table *t)
 	free(t);
 }
 
-/* Characters, not bytes. Wide ones count as one: names are rarely Chinese, and then it is only less
- * neat. */
-static size_t width_of(struct slice text)
-{
-	size_t width = 0;
-
-	assert(text.data || !text.len);
-	for (size_t i = 0; i < text.len; i++)
-		width += ((unsigned char)text.data[i] & 0xc0) != 0x80;
-	return width;
-}
-
 /* The text has been appended from `at` on. */
 static void add_cell(struct table *t, size_t at, enum style style)
 {
 	struct column *column = &t->columns[t->n_cells % t->n_columns];
 	struct slice text = { buf_data(&t->text) + at, buf_len(&t->text) - at };
-	size_t width = width_of(text);
+	size_t width = text_characters(text);
 
 	if (t->n_cells == t->cap) {
 		t->cap = t->cap ? 2 * t->cap : 64;

@@ -29,15 +29,6 @@ size_t page_bytes(struct slice text, size_t n)
 	return at;
 }
 
-size_t page_characters(struct slice text)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++)
-		n += ((unsigned char)text.data[i] & 0xc0) != 0x80;
-	return n;
-}
-
 struct page_line *page_add(struct page *p, struct buf *text, enum style style)
 {
 	struct slice all = buf_slice(text);
@@ -97,7 +88,7 @@ size_t page_room(const struct page *p)
 
 void page_append_padded(struct buf *to, struct slice text, size_t width, enum page_side side)
 {
-	size_t len = page_characters(text), gap = len < width ? width - len : 0;
+	size_t len = text_characters(text), gap = len < width ? width - len : 0;
 
 	buf_printf(to, "%*s", side == PAGE_RIGHT ? (int)gap : 0, "");
 	buf_append(to, text.data, page_bytes(text, width));

@@ -37,8 +37,7 @@ size_t page_room(const struct page *p);
 /* The last line, at the bottom of the terminal. */
 void page_foot(struct page *p, enum style style, const char *text);
 
-/* Characters of UTF-8, and the bytes that the first n of them take. */
-size_t page_characters(struct slice text);
+/* The bytes that the first n characters of UTF-8 take. */
 size_t page_bytes(struct slice text, size_t n_characters);
 
 /* Appends so many characters, blanks in front of the text, or behind it. */

@@ -224,7 +224,7 @@ static size_t longest_name(const struct top_model *m)
 	size_t longest = NAME_MIN;
 
 	for (size_t i = 0; i < m->n_rows; i++) {
-		size_t len = page_characters(slice_of(m->rows[i]->name));
+		size_t len = text_characters(slice_of(m->rows[i]->name));
 
 		if (len > longest)
 			longest = len;
@@ -255,7 +255,7 @@ static void append_name(struct buf *to, const struct page *p, const char *name, 
 	struct buf text = { 0 };
 
 	text_append_printable(&text, slice_of(name));
-	if (page_characters(buf_slice(&text)) > width && width) {
+	if (text_characters(buf_slice(&text)) > width && width) {
 		text.end = text.start + page_bytes(buf_slice(&text), width - 1);
 		buf_append_text(&text, p->is_utf8 ? "…" : "~");
 	}

@@ -10,27 +10,6 @@
 
 /* ---- pairs ---- */
 
-static void pair_text(struct json *j, const char *key, const char *value)
-{
-	json_key(j, key);
-	if (value)
-		json_text(j, value);
-	else
-		json_null(j);
-}
-
-static void pair_u64(struct json *j, const char *key, uint64_t value)
-{
-	json_key(j, key);
-	json_u64(j, value);
-}
-
-static void pair_bool(struct json *j, const char *key, bool value)
-{
-	json_key(j, key);
-	json_bool(j, value);
-}
-
 static void object_begin(struct json *j, const char *key)
 {
 	json_key(j, key);
@@ -99,14 +78,14 @@ static void write_ability(struct json *j, const struct abilities *a, enum abilit
 /* What its server can do, and which way is taken because of that. */
 static void write_abilities(struct json *j, const struct abilities *a)
 {
-	pair_text(j, "server_version", a && *a->version ? a->version : NULL);
+	json_pair_text(j, "server_version", a && *a->version ? a->version : NULL);
 	object_begin(j, "abilities");
 	for (unsigned i = 0; i < ABILITY_COUNT; i++)
 		write_ability(j, a, (enum ability)i);
 	json_object_end(j);
 	object_begin(j, "paths");
 	for (unsigned i = 0; i < ABILITY_COUNT; i++)
-		pair_text(j, ability_word((enum ability)i),
+		json_pair_text(j, ability_word((enum ability)i),
 		    a ? ability_path(a, (enum ability)i) : NULL);
 	json_object_end(j);
 }
@@ -119,9 +98,9 @@ static void write_complaint(struct json *j, const struct view *v, const struct s
 		return;
 	}
 	json_object_begin(j);
-	pair_text(j, "kind", s->complaint_kind);
-	pair_text(j, "text", s->complaint);
-	pair_u64(j, "age_ms", loop_now_ms(v->loop) - s->complained_at_ms);
+	json_pair_text(j, "kind", s->complaint_kind);
+	json_pair_text(j, "text", s->complaint);
+	json_pair_u64(j, "age_ms", loop_now_ms(v->loop) - s->complained_at_ms);
 	json_object_end(j);
 }
 
@@ -131,19 +110,19 @@ static void write_stream(struct json *j, const struct view *v, const struct memb
 
 	consumer_stream_status(m->consumer, i, &s);
 	json_object_begin(j);
-	pair_text(j, "stream", s.name);
-	pair_text(j, "dead_letter_stream", s.dead_letters);
-	pair_text(j, "group_state", s.group_state);
-	pair_bool(j, "name_in_use", s.name_in_use || s.twin);
+	json_pair_text(j, "stream", s.name);
+	json_pair_text(j, "dead_letter_stream", s.dead_letters);
+	json_pair_text(j, "group_state", s.group_state);
+	json_pair_bool(j, "name_in_use", s.name_in_use || s.twin);
 	object_begin(j, "connected");
-	pair_bool(j, "reader", s.reader_connected);
-	pair_bool(j, "command", s.command_connected);
+	json_pair_bool(j, "reader", s.reader_connected);
+	json_pair_bool(j, "command", s.command_connected);
 	json_object_end(j);
-	pair_text(j, "fault", *s.fault ? s.fault : NULL);
+	json_pair_text(j, "fault", *s.fault ? s.fault : NULL);
 	write_server(j, m, &s);
 	write_abilities(j, s.abilities);
 	write_complaint(j, v, &s);
-	pair_u64(j, "held", s.n_held);
+	json_pair_u64(j, "held", s.n_held);
 	write_figures(j, v, &s.figures);
 	json_object_end(j);
 }
@@ -156,15 +135,15 @@ static void write_held(struct json *j, const struct entry_totals *totals)
 
 	object_begin(j, "held");
 	for (const char *const *word = words; *word; word++)
-		pair_u64(j, *word, view_held(totals, *word));
-	pair_u64(j, "total", totals->n_held);
-	pair_u64(j, "bytes", totals->bytes);
+		json_pair_u64(j, *word, view_held(totals, *word));
+	json_pair_u64(j, "total", totals->n_held);
+	json_pair_u64(j, "bytes", totals->bytes);
 	json_object_end(j);
 }
 
 static void write_counter(void *context, const struct stats_row *row)
 {
-	pair_u64(context, row->name, row->value);
+	json_pair_u64(context, row->name, row->value);
 }
 
 static void write_counters(struct json *j, const struct consumer_status *c)
@@ -174,7 +153,7 @@ static void write_counters(struct json *j, const struct consumer_status *c)
 	json_object_end(j);
 	object_begin(j, "redis_errors");
 	for (unsigned i = 0; i < REDIS_ERROR_COUNT; i++)
-		pair_u64(j, redis_error_word((enum redis_error)i), c->redis_errors[i]);
+		json_pair_u64(j, redis_error_word((enum redis_error)i), c->redis_errors[i]);
 	json_object_end(j);
 }
 
@@ -196,7 +175,7 @@ static const char *breaker_word(enum breaker_state state)
 static void write_breaker(struct json *j, const struct consumer_status *c)
 {
 	object_begin(j, "breaker");
-	pair_text(j, "state", breaker_word(c->breaker));
+	json_pair_text(j, "state", breaker_word(c->breaker));
 	json_key(j, "cooldown_ms");
 	if (c->breaker == BREAKER_CLOSED)
 		json_null(j);
@@ -210,9 +189,9 @@ static void write_process(void *context, const struct pool_process *process)
 	struct json *j = context;
 
 	json_object_begin(j);
-	pair_u64(j, "pid", (uint64_t)process->pid);
-	pair_text(j, "state", worker_state_word(process->state));
-	pair_u64(j, "in_flight", process->n_entries);
+	json_pair_u64(j, "pid", (uint64_t)process->pid);
+	json_pair_text(j, "state", worker_state_word(process->state));
+	json_pair_u64(j, "in_flight", process->n_entries);
 	json_object_end(j);
 }
 
@@ -221,14 +200,14 @@ static void write_handler(struct json *j, const struct member *m, const struct c
 	const struct handler_settings *h = &c->settings->handler;
 
 	object_begin(j, "handler");
-	pair_text(j, "mode", h->mode == HANDLER_WORKER ? "worker" : "exec");
-	pair_u64(j, "concurrency", c->concurrency);
-	pair_u64(j, "configured_concurrency", h->concurrency);
-	pair_u64(j, "window", h->window);
-	pair_u64(j, "workers_started", c->pool.workers_started);
-	pair_u64(j, "workers_ended", c->pool.workers_ended);
-	pair_u64(j, "protocol_errors", c->pool.protocol_errors);
-	pair_u64(j, "output_lines_dropped", c->pool.output_lines_dropped);
+	json_pair_text(j, "mode", h->mode == HANDLER_WORKER ? "worker" : "exec");
+	json_pair_u64(j, "concurrency", c->concurrency);
+	json_pair_u64(j, "configured_concurrency", h->concurrency);
+	json_pair_u64(j, "window", h->window);
+	json_pair_u64(j, "workers_started", c->pool.workers_started);
+	json_pair_u64(j, "workers_ended", c->pool.workers_ended);
+	json_pair_u64(j, "protocol_errors", c->pool.protocol_errors);
+	json_pair_u64(j, "output_lines_dropped", c->pool.output_lines_dropped);
 	array_begin(j, "processes");
 	consumer_each_process(m->consumer, write_process, j);
 	json_array_end(j);
@@ -248,8 +227,8 @@ static void write_timing(struct json *j, const char *key, const struct histogram
     const uint64_t bounds_ms[])
 {
 	object_begin(j, key);
-	pair_u64(j, "count", histogram_count(h));
-	pair_u64(j, "sum_ms", h->sum_ms);
+	json_pair_u64(j, "count", histogram_count(h));
+	json_pair_u64(j, "sum_ms", h->sum_ms);
 	write_numbers(j, "le_ms", bounds_ms, HISTOGRAM_BOUNDS);
 	write_numbers(j, "counts", h->counts, HISTOGRAM_BOUNDS + 1);
 	json_object_end(j);
@@ -291,13 +270,13 @@ static void write_consumer(struct json *j, const struct view *v, const struct me
 
 	consumer_status(m->consumer, &c);
 	json_object_begin(j);
-	pair_text(j, "name", c.name);
-	pair_text(j, "group", c.group);
-	pair_text(j, "consumer", c.name_in_group);
-	pair_text(j, "state", state_of(&c));
-	pair_bool(j, "paused", c.paused);
-	pair_bool(j, "connected", consumer_is_connected(m->consumer));
-	pair_bool(j, "at_bound", c.at_bound);
+	json_pair_text(j, "name", c.name);
+	json_pair_text(j, "group", c.group);
+	json_pair_text(j, "consumer", c.name_in_group);
+	json_pair_text(j, "state", state_of(&c));
+	json_pair_bool(j, "paused", c.paused);
+	json_pair_bool(j, "connected", consumer_is_connected(m->consumer));
+	json_pair_bool(j, "at_bound", c.at_bound);
 	array_begin(j, "obstacles");
 	consumer_each_obstacle(m->consumer, write_obstacle, j);
 	json_array_end(j);
@@ -305,7 +284,7 @@ static void write_consumer(struct json *j, const struct view *v, const struct me
 	write_held(j, c.totals);
 	write_handler(j, m, &c);
 	write_counters(j, &c);
-	pair_u64(j, "reconnects", c.n_reconnects);
+	json_pair_u64(j, "reconnects", c.n_reconnects);
 	write_timings(j, c.timings);
 	write_streams(j, v, m, &c);
 	json_object_end(j);
@@ -329,10 +308,10 @@ static void write_process_facts(struct json *j)
 
 	process_facts(&f);
 	object_begin(j, "process");
-	pair_u64(j, "cpu_ms", f.cpu_ms);
-	pair_u64(j, "resident_bytes", f.resident_bytes);
-	pair_u64(j, "open_fds", f.n_fds);
-	pair_u64(j, "max_fds", f.max_fds);
+	json_pair_u64(j, "cpu_ms", f.cpu_ms);
+	json_pair_u64(j, "resident_bytes", f.resident_bytes);
+	json_pair_u64(j, "open_fds", f.n_fds);
+	json_pair_u64(j, "max_fds", f.max_fds);
 	json_object_end(j);
 }
 
@@ -341,14 +320,14 @@ void status_write(const struct view *v, struct buf *to)
 	struct json j = { .to = to };
 
 	json_object_begin(&j);
-	pair_text(&j, "instance", v->instance);
-	pair_text(&j, "version", SLUICED_VERSION);
-	pair_text(&j, "hostname", v->hostname);
-	pair_u64(&j, "pid", (uint64_t)getpid());
-	pair_text(&j, "state", v->state);
-	pair_u64(&j, "started_ms", v->started_wall_ms);
-	pair_u64(&j, "uptime_ms", loop_now_ms(v->loop) - v->started_at_ms);
-	pair_u64(&j, "log_dropped", log_dropped_total());
+	json_pair_text(&j, "instance", v->instance);
+	json_pair_text(&j, "version", SLUICED_VERSION);
+	json_pair_text(&j, "hostname", v->hostname);
+	json_pair_u64(&j, "pid", (uint64_t)getpid());
+	json_pair_text(&j, "state", v->state);
+	json_pair_u64(&j, "started_ms", v->started_wall_ms);
+	json_pair_u64(&j, "uptime_ms", loop_now_ms(v->loop) - v->started_at_ms);
+	json_pair_u64(&j, "log_dropped", log_dropped_total());
 	write_process_facts(&j);
 	write_consumers(&j, v);
 	json_object_end(&j);
@@ -367,8 +346,8 @@ static void tell_obstacle(void *context, const char *obstacle)
 
 	o->n++;
 	json_object_begin(&o->json);
-	pair_text(&o->json, "consumer", o->consumer);
-	pair_text(&o->json, "obstacle", obstacle);
+	json_pair_text(&o->json, "consumer", o->consumer);
+	json_pair_text(&o->json, "obstacle", obstacle);
 	json_object_end(&o->json);
 }
 
@@ -398,7 +377,7 @@ bool readiness_write(const struct view *v, struct buf *to)
 	array_begin(&o.json, "obstacles");
 	tell_obstacles(&o, v);
 	json_array_end(&o.json);
-	pair_bool(&o.json, "ready", !o.n);
+	json_pair_bool(&o.json, "ready", !o.n);
 	json_object_end(&o.json);
 	buf_append_char(to, '\n');
 	return !o.n;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "base/text.h"
 
 static void assert_written(struct buf *b, const char *expected)
 {
@@ -131,7 +132,7 @@ static void assert_page(const struct page *p)
 {
 	assert_int_equal(p->len, p->n_rows);
 	for (size_t i = 0; i < p->len; i++)
-		assert_true(page_characters(slice_of(p->lines[i].text)) <= p->n_columns);
+		assert_true(text_characters(slice_of(p->lines[i].text)) <= p->n_columns);
 }
 
 static void test_list_in_80_columns(void **unused)
