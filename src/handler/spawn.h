@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Starting a handler process: its own process group, default signals, nothing inherited but
- * descriptors 0 to 3. Never forks: posix_spawn does not copy the daemon's memory map.
+ * descriptors 0 to 3. The daemon's memory map is not copied, as fork() would do.
  */
 #ifndef SLUICED_HANDLER_SPAWN_H
 #define SLUICED_HANDLER_SPAWN_H
