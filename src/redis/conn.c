@@ -4,9 +4,7 @@
  *
  *   DOWN ─▶ DIALING (─▶ SECURING) ─▶ HANDSHAKE ─▶ UP ─▶ DOWN …
  *
- * The socket is ours and only the parsing is hiredis': its asynchronous context frees itself under
- * its caller's feet in connect callbacks (0.14, 1.0), resolves names by blocking, leaves sockets
- * open across exec (before 1.4), has no connect timeout in 0.14 and reads 16 KiB a turn.
+ * The socket is ours and only the parsing is hiredis': docs/architecture.md says why.
  *
  * Invariant: nothing happens to a connection inside the callbacks that it makes: a fault noticed
  * there is kept in `fault` and acted upon when the callback has returned.
@@ -28,9 +26,7 @@
 #include "redis/waiting.h"
 #include "redis/wire.h"
 
-enum {
-	STABLE_AFTER_MS = 1000,
-};
+enum { STABLE_AFTER_MS = 1000 };
 
 /* SECURING: TLS is being agreed upon. */
 enum conn_state { CONN_DOWN, CONN_DIALING, CONN_SECURING, CONN_HANDSHAKE, CONN_UP };
@@ -40,19 +36,20 @@ struct conn {
 	char *client_name;
 	enum conn_state state;
 	struct dial dial;
-	struct endpoint *to; /* NULL: as configured */
-	struct handshake handshake;
+	struct endpoint *to;         /* NULL: as configured */
+	struct handshake *handshake; /* NULL but in HANDSHAKE */
 	struct wire wire;
 	ev_timer step; /* DOWN: when to try again; until UP: connect_timeout */
 	struct decoder *decoder;
 	struct waiting waiting;
 	struct backoff backoff;
 	struct deferred flush, drop;
-	struct fault fault; /* set: to be dropped for this reason */
+	struct fault *fault; /* to be dropped for this reason; NULL: none */
 	struct fault_log fault_log;
 	bool has_tried;
-	bool is_hushed; /* it goes up and down for one reason: that is said now and then */
-	bool is_heard;  /* the server has sent something over this connection */
+	bool is_hushed;     /* it goes up and down for one reason: that is said now and then */
+	bool is_heard;      /* the server has sent something over this connection */
+	uint64_t client_id; /* 0: not known */
 	uint64_t up_at_ms;
 	uint64_t n_losses;
 };
@@ -97,15 +94,15 @@ static void log_going_down(struct conn *c, bool was_up)
 
 	if (was_stable(c))
 		c->fault_log.limit = (struct log_limit){ 0 };
-	if (!fault_log_pass(&c->fault_log, &c->fault, loop_now_ms(loop_of(c)))) {
+	if (!fault_log_pass(&c->fault_log, c->fault, loop_now_ms(loop_of(c)))) {
 		c->is_hushed = was_up;
 		return;
 	}
 	c->is_hushed = false;
-	log_event(c->fault.needs_person ? LEVEL_ERROR : LEVEL_WARNING,
+	log_event(c->fault->needs_person ? LEVEL_ERROR : LEVEL_WARNING,
 	    was_up ? EVENT_DISCONNECTED : EVENT_REDIS_ERROR, &fields, "%s %s: %s",
 	    was_up ? "lost the connection to" : "cannot connect to",
-	    dial_peer(&c->dial, c->spec.peer).text, c->fault.why);
+	    dial_peer(&c->dial, c->spec.peer).text, c->fault->why);
 }
 
 static uint64_t next_delay_ms(struct conn *c)
@@ -113,6 +110,12 @@ static uint64_t next_delay_ms(struct conn *c)
 	struct rng rng = { ++c->spec.host->dice };
 
 	return backoff_next_ms(&c->backoff, rng_next(&rng));
+}
+
+static void end_handshake(struct conn *c)
+{
+	handshake_free(c->handshake);
+	c->handshake = NULL;
 }
 
 static void go_down(struct conn *c)
@@ -126,13 +129,23 @@ static void go_down(struct conn *c)
 	if (was_stable(c))
 		backoff_reset(&c->backoff);
 	c->state = CONN_DOWN;
-	if (c->fault.needs_person)
+	if (c->fault->needs_person)
 		backoff_to_max(&c->backoff);
-	c->fault = (struct fault){ .why = "" };
+	free(c->fault);
+	c->fault = NULL;
 	loop_timer_in(loop_of(c), &c->step, next_delay_ms(c));
 	waiting_fail(&c->waiting);
+	end_handshake(c);
 	if (was_up)
 		c->spec.on_down(c->spec.owner);
+}
+
+static void fail(void *owner, const char *why)
+{
+	struct conn *c = owner;
+
+	fault_set(fault_at(&c->fault), "%s", why);
+	go_down(c);
 }
 
 static void on_drop(struct deferred *d)
@@ -153,13 +166,13 @@ static void on_broken(void *owner, const struct fault *fault)
 {
 	struct conn *c = owner;
 
-	if (c->state == CONN_HANDSHAKE && fault_is_set(&c->handshake.fault))
-		fault_take(&c->fault, &c->handshake.fault);
+	if (c->state == CONN_HANDSHAKE && fault_is_set(&c->handshake->fault))
+		fault_take(fault_at(&c->fault), &c->handshake->fault);
 	else if (seems_to_want_tls(c))
-		fault_set(&c->fault, "%s before any answer: a port with TLS needs %s", fault->why,
-		    c->spec.tls_switch);
+		fault_set(fault_at(&c->fault), "%s before any answer: a port with TLS needs %s",
+		    fault->why, c->spec.tls_switch);
 	else
-		fault_take(&c->fault, fault);
+		fault_take(fault_at(&c->fault), fault);
 	go_down(c);
 }
 
@@ -174,9 +187,12 @@ static void on_handshake_done(struct conn *c)
 {
 	struct log_fields fields = log_fields_of(c);
 
-	fault_take(&c->fault, &c->handshake.fault);
-	if (fault_is_set(&c->handshake.fault))
+	if (fault_is_set(&c->handshake->fault)) {
+		fault_take(fault_at(&c->fault), &c->handshake->fault);
 		return;
+	}
+	c->client_id = c->handshake->client_id;
+	end_handshake(c);
 	c->state = CONN_UP;
 	c->has_tried = true;
 	c->up_at_ms = loop_now_ms(loop_of(c));
@@ -193,8 +209,10 @@ static void on_secure(void *owner)
 
 	c->state = CONN_HANDSHAKE;
 	c->is_heard = false;
-	if (handshake_start(&c->handshake, settings_of(c), c->client_name)) {
-		fault_take(&c->fault, &c->handshake.fault);
+	c->client_id = 0;
+	c->handshake = handshake_new(c, c->spec.host, on_handshake_done);
+	if (handshake_start(c->handshake, c->client_name)) {
+		fault_take(fault_at(&c->fault), &c->handshake->fault);
 		go_down(c);
 	}
 }
@@ -222,38 +240,27 @@ static void on_connected(void *owner, int fd)
 	}
 }
 
-static void on_dial_failed(void *owner, const char *why)
-{
-	struct conn *c = owner;
-
-	fault_set(&c->fault, "%s", why);
-	go_down(c);
-}
-
 static void set_timed_out(struct conn *c)
 {
 	unsigned long long ms = settings_of(c)->connect_timeout_ms;
 
 	if (c->state == CONN_SECURING)
-		fault_set(&c->fault,
+		fault_set(fault_at(&c->fault),
 		    "no answer to the TLS handshake within %llu ms: is it a port without TLS?", ms);
 	else
-		fault_set(&c->fault, "timed out after %llu ms", ms);
+		fault_set(fault_at(&c->fault), "timed out after %llu ms", ms);
 }
 
 /* What failed has failed elsewhere: the place to connect to now is tried soon. */
-static void begin_anew(struct conn *c, const char *why)
+static void on_moved(void *owner, const char *why)
 {
+	struct conn *c = owner;
+
 	backoff_reset(&c->backoff);
 	if (c->state != CONN_DOWN)
 		conn_drop(c, why);
 	else if (ev_is_active(&c->step))
 		loop_timer_in(loop_of(c), &c->step, next_delay_ms(c));
-}
-
-static void on_moved(void *owner, const char *why)
-{
-	begin_anew(owner, why);
 }
 
 static void on_step(struct ev_loop *ev, ev_timer *w, int events)
@@ -274,10 +281,7 @@ static void on_step(struct ev_loop *ev, ev_timer *w, int events)
 
 static void on_overdue(void *owner)
 {
-	struct conn *c = owner;
-
-	fault_set(&c->fault, "no reply in time");
-	go_down(c);
+	fail(owner, "no reply in time");
 }
 
 /* ---- reading ---- */
@@ -300,13 +304,14 @@ static int dispatch(struct conn *c)
 		}
 		if (!c->waiting.len) {
 			/* Said without being asked: "max number of clients reached", for one. */
-			fault_set(&c->fault, "%.*s", (int)reply_text(r).len, reply_text(r).data);
+			fault_set(fault_at(&c->fault), "%.*s", (int)reply_text(r).len,
+			    reply_text(r).data);
 			return -EPROTO;
 		}
 		command = waiting_pop(&c->waiting);
 		command.on_reply(command.owner, command.request, r);
 		decoder_release(c->decoder);
-		if (fault_is_set(&c->fault))
+		if (c->fault)
 			return -EPROTO;
 	}
 	waiting_watch(&c->waiting);
@@ -317,10 +322,10 @@ static int dispatch(struct conn *c)
 static void set_protocol_fault(struct conn *c, const char *bytes, size_t len)
 {
 	if (c->state == CONN_HANDSHAKE && len > 1 && bytes[0] == 21 && bytes[1] == 3)
-		fault_set_lasting(&c->fault,
+		fault_set_lasting(fault_at(&c->fault),
 		    "the server speaks TLS: the URL must begin with rediss://");
 	else
-		fault_set(&c->fault, "what the server sent is no Redis protocol");
+		fault_set(fault_at(&c->fault), "what the server sent is no Redis protocol");
 }
 
 static bool on_bytes(void *owner, const char *bytes, size_t len)
@@ -356,7 +361,7 @@ struct conn *conn_new(const struct conn_spec *spec)
 		.sentinels = spec->host->sentinels,
 		.owner = c,
 		.on_connected = on_connected,
-		.on_failed = on_dial_failed,
+		.on_failed = fail,
 		.on_moved = on_moved };
 	dial_init(&c->dial);
 	c->wire = (struct wire){ .loop = spec->host->loop,
@@ -368,9 +373,6 @@ struct conn *conn_new(const struct conn_spec *spec)
 	c->waiting =
 	    (struct waiting){ .loop = spec->host->loop, .owner = c, .on_overdue = on_overdue };
 	waiting_init(&c->waiting);
-	c->handshake = (struct handshake){ .conn = c,
-		.sentinels = spec->host->sentinels,
-		.on_done = on_handshake_done };
 	c->flush.run = on_flush;
 	c->drop.run = on_drop;
 	ev_init(&c->step, on_step);
@@ -384,12 +386,8 @@ void conn_go_to(struct conn *c, const struct endpoint *to)
 		return;
 	dial_stop(&c->dial); /* it has borrowed the former host */
 	free(c->to);
-	c->to = NULL;
-	if (to) {
-		c->to = xmalloc(sizeof(*to));
-		*c->to = *to;
-	}
-	begin_anew(c, "its stream has moved to another server");
+	c->to = to ? xmemdup(to, sizeof(*to)) : NULL;
+	on_moved(c, "its stream has moved to another server");
 }
 
 void conn_open(struct conn *c)
@@ -400,7 +398,7 @@ void conn_open(struct conn *c)
 
 bool conn_is_up(const struct conn *c)
 {
-	return c->state == CONN_UP && !fault_is_set(&c->fault);
+	return c->state == CONN_UP && !c->fault;
 }
 
 bool conn_has_tried(const struct conn *c)
@@ -440,22 +438,21 @@ size_t conn_n_pending(const struct conn *c)
 
 uint64_t conn_client_id(const struct conn *c)
 {
-	return c->handshake.client_id;
+	return c->client_id;
 }
 
 void conn_drop(struct conn *c, const char *why)
 {
 	if (c->state == CONN_DOWN)
 		return;
-	fault_set(&c->fault, "%s", why);
+	fault_set(fault_at(&c->fault), "%s", why);
 	loop_defer(loop_of(c), &c->drop);
 }
 
 void conn_drop_for_long(struct conn *c, const char *why)
 {
-	if (c->state == CONN_DOWN)
-		return;
-	fault_set_lasting(&c->fault, "%s", why);
+	if (c->state != CONN_DOWN)
+		fault_set_lasting(fault_at(&c->fault), "%s", why);
 	conn_drop(c, why);
 }
 
@@ -471,7 +468,7 @@ struct dial_peer conn_peer(const struct conn *c)
 
 const char *conn_last_fault(const struct conn *c)
 {
-	return c->fault_log.last;
+	return c->fault_log.last ? c->fault_log.last : "";
 }
 
 uint64_t conn_n_losses(const struct conn *c)
@@ -484,6 +481,7 @@ void conn_close(struct conn *c)
 	close_socket(c);
 	c->state = CONN_DOWN;
 	waiting_fail(&c->waiting);
+	end_handshake(c);
 }
 
 void conn_free(struct conn *c)
@@ -493,6 +491,8 @@ void conn_free(struct conn *c)
 	conn_close(c);
 	dial_done(&c->dial);
 	waiting_done(&c->waiting);
+	free(c->fault);
+	fault_log_done(&c->fault_log);
 	free(c->client_name);
 	free(c->to);
 	free(c);

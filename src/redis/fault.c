@@ -3,9 +3,19 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
+
 enum { REPEAT_LOG_MS = 30000 };
+
+struct fault *fault_at(struct fault **f)
+{
+	if (!*f)
+		*f = xcalloc(1, sizeof(**f));
+	return *f;
+}
 
 void fault_set(struct fault *f, const char *format, ...)
 {
@@ -40,10 +50,17 @@ bool fault_log_pass(struct fault_log *l, const struct fault *f, uint64_t now_ms)
 {
 	uint64_t held_back;
 
-	if (strcmp(f->why, l->last) != 0)
+	if (!l->last || strcmp(f->why, l->last) != 0)
 		l->limit = (struct log_limit){ 0 };
 	if (!log_limit_pass(&l->limit, now_ms, REPEAT_LOG_MS, &held_back))
 		return false;
-	memcpy(l->last, f->why, sizeof(l->last));
+	free(l->last);
+	l->last = xstrdup(f->why);
 	return true;
+}
+
+void fault_log_done(struct fault_log *l)
+{
+	free(l->last);
+	l->last = NULL;
 }

@@ -22,6 +22,9 @@ static inline bool fault_is_set(const struct fault *f)
 	return f->why[0] != '\0';
 }
 
+/* Of somebody who keeps room for a fault only when there is one: the caller frees it. */
+struct fault *fault_at(struct fault **f);
+
 /* The first fault is the cause: what follows from it is not taken in. */
 void fault_set(struct fault *f, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -31,13 +34,15 @@ void fault_set_lasting(struct fault *f, const char *format, ...) PRINTF_LIKE(2, 
 /* The same for a fault that is another's. */
 void fault_take(struct fault *f, const struct fault *cause);
 
-/* What was logged last, and when. Zero-initialise. */
+/* What was logged last, and when. Zeroed: nothing. */
 struct fault_log {
 	struct log_limit limit;
-	char last[FAULT_SIZE];
+	char *last; /* NULL: nothing yet */
 };
 
 /* Is it to be logged? A fault that repeats is, now and then. */
 bool fault_log_pass(struct fault_log *l, const struct fault *f, uint64_t now_ms);
+
+void fault_log_done(struct fault_log *l);
 
 #endif

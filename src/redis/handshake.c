@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "redis/command.h"
 #include "redis/secret.h"
 #include "redis/sentinel.h"
@@ -84,7 +85,7 @@ static void on_role_reply(void *owner, void *request, const struct reply *r)
 	if (!reply_is_error(r))
 		refused(h, "it is no primary, its role is", role);
 	else if (is_nopermission(r->text))
-		sentinels_role_refused(h->sentinels, r->text);
+		sentinels_role_refused(h->host->sentinels, r->text);
 	else
 		refused(h, "ROLE", r->text);
 }
@@ -130,14 +131,28 @@ static int authenticate(struct handshake *h, const struct redis_settings *s)
 	return 0;
 }
 
-int handshake_start(struct handshake *h, const struct redis_settings *settings,
-    const char *client_name)
+struct handshake *handshake_new(struct conn *c, const struct redis_host *host,
+    void (*on_done)(struct conn *c))
 {
+	struct handshake *h = xcalloc(1, sizeof(*h));
+
+	h->conn = c;
+	h->host = host;
+	h->on_done = on_done;
+	return h;
+}
+
+void handshake_free(struct handshake *h)
+{
+	free(h);
+}
+
+int handshake_start(struct handshake *h, const char *client_name)
+{
+	const struct redis_settings *settings = h->host->settings;
 	struct buf *out = conn_out(h->conn);
 	int r;
 
-	h->fault = (struct fault){ .why = "" };
-	h->client_id = 0;
 	r = authenticate(h, settings);
 	if (r)
 		return r;
@@ -151,7 +166,7 @@ int handshake_start(struct handshake *h, const struct redis_settings *settings,
 	expect(h, on_name_reply);
 	command_words(out, "CLIENT", "ID", NULL);
 	expect(h, on_id_reply);
-	if (h->sentinels) {
+	if (h->host->sentinels) {
 		command_words(out, "ROLE", NULL);
 		expect(h, on_role_reply);
 	}

@@ -14,18 +14,22 @@
 
 struct handshake {
 	struct conn *conn;
-	struct sentinels *sentinels; /* NULL: none */
-	/* The last reply has come; `fault` tells how it went. */
+	const struct redis_host *host;
 	void (*on_done)(struct conn *c);
 
 	struct fault fault; /* set: it has failed */
 	uint64_t client_id; /* Redis' number of the connection; 0: not told */
 };
 
-/* conn, sentinels and on_done are set by the caller. 0, or -errno with `fault` set when the
- * password could not be read. */
-int handshake_start(struct handshake *h, const struct redis_settings *settings,
-    const char *client_name) MUST_CHECK;
+/* When the last reply has come on_done is called, which may free it; `fault` tells how it went. */
+struct handshake *handshake_new(struct conn *c, const struct redis_host *host,
+    void (*on_done)(struct conn *c)) MUST_CHECK;
+
+/* Waits for no reply any more. NULL is allowed. */
+void handshake_free(struct handshake *h);
+
+/* 0, or -errno with `fault` set when the password could not be read. */
+int handshake_start(struct handshake *h, const char *client_name) MUST_CHECK;
 
 /* Does this reply to ROLE come from a primary? */
 bool handshake_role_is_primary(const struct reply *r);
