@@ -79,6 +79,28 @@ static inline void buf_clear(struct buf *b)
 	b->start = b->end = 0;
 }
 
+/* One memory for several buffers of which few are in use at a time: b, if it has none, takes it. */
+static inline void buf_borrow(struct buf *b, struct buf *spare)
+{
+	if (b->memory)
+		return;
+	*b = *spare;
+	*spare = (struct buf){ .memory = NULL };
+}
+
+enum { BUF_SPARE_BYTES_MAX = 64 * 1024 };
+
+/* b, which is empty, leaves its memory there, unless it is large or another has been left. */
+static inline void buf_give_back(struct buf *b, struct buf *spare)
+{
+	if (spare->memory || b->cap > BUF_SPARE_BYTES_MAX) {
+		buf_done(b);
+		return;
+	}
+	*spare = *b;
+	*b = (struct buf){ .memory = NULL };
+}
+
 /* The content as a string of its own, which the caller frees; the buffer is done with. */
 char *buf_take_text(struct buf *b) MUST_CHECK;
 

@@ -61,7 +61,7 @@ struct link *link_new(const struct redis_settings *settings)
 	if (settings->sentinel.master)
 		l->redis.sentinels = sentinels_new(l->loop, l->resolver, settings);
 	l->keyspace = keyspace_new(&l->redis, "sluicectl");
-	arena_init(&l->answers, &l->redis.arena_cache);
+	arena_init(&l->answers, &l->redis.decoders.arenas);
 	ev_init(&l->timer, on_timer);
 	l->timer.data = l;
 	if (l->redis.sentinels)
@@ -79,8 +79,7 @@ void link_free(struct link *l)
 	keyspace_free(l->keyspace);
 	sentinels_free(l->redis.sentinels);
 	arena_reset(&l->answers);
-	arena_cache_done(&l->redis.arena_cache);
-	tls_context_free(l->redis.tls);
+	redis_host_done(&l->redis);
 	resolver_free(l->resolver);
 	loop_free(l->loop);
 	free(l);

@@ -70,8 +70,7 @@ void site_free(struct site *s)
 {
 	keyspace_free(s->keyspace);
 	sentinels_free(s->redis.sentinels);
-	arena_cache_done(&s->redis.arena_cache);
-	tls_context_free(s->redis.tls);
+	redis_host_done(&s->redis);
 	config_free(s->config);
 	free(s);
 }

@@ -193,6 +193,7 @@ static void on_handshake_done(struct conn *c)
 	}
 	c->client_id = c->handshake->client_id;
 	end_handshake(c);
+	waiting_shrink(&c->waiting);
 	c->state = CONN_UP;
 	c->has_tried = true;
 	c->up_at_ms = loop_now_ms(loop_of(c));
@@ -231,7 +232,7 @@ static void on_connected(void *owner, int fd)
 {
 	struct conn *c = owner;
 
-	c->decoder = decoder_new(&c->spec.host->arena_cache);
+	c->decoder = decoder_new(&c->spec.host->decoders);
 	if (settings_of(c)->url.tls) {
 		secure(c, fd);
 	} else {
@@ -345,7 +346,7 @@ static bool on_bytes(void *owner, const char *bytes, size_t len)
 struct conn *conn_new(const struct conn_spec *spec)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
-	const struct redis_settings *s = spec->host->settings;
+	struct redis_host *host = spec->host;
 
 	c->spec = *spec;
 	if (!c->spec.peer)
@@ -353,25 +354,25 @@ struct conn *conn_new(const struct conn_spec *spec)
 	if (!c->spec.tls_switch)
 		c->spec.tls_switch = "rediss://";
 	c->client_name = xstrdup(spec->client_name);
-	c->backoff = (struct backoff){ .initial_ms = s->reconnect_initial_ms,
-		.max_ms = s->reconnect_max_ms };
-	c->dial = (struct dial){ .loop = spec->host->loop,
-		.resolver = spec->host->resolver,
-		.settings = s,
-		.sentinels = spec->host->sentinels,
+	c->backoff = (struct backoff){ .initial_ms = host->settings->reconnect_initial_ms,
+		.max_ms = host->settings->reconnect_max_ms };
+	c->dial = (struct dial){ .loop = host->loop,
+		.resolver = host->resolver,
+		.settings = host->settings,
+		.sentinels = host->sentinels,
 		.owner = c,
 		.on_connected = on_connected,
 		.on_failed = fail,
 		.on_moved = on_moved };
 	dial_init(&c->dial);
-	c->wire = (struct wire){ .loop = spec->host->loop,
+	c->wire = (struct wire){ .loop = host->loop,
 		.owner = c,
 		.on_secure = on_secure,
 		.on_bytes = on_bytes,
-		.on_broken = on_broken };
+		.on_broken = on_broken,
+		.spare_out = &host->spare_out };
 	wire_init(&c->wire);
-	c->waiting =
-	    (struct waiting){ .loop = spec->host->loop, .owner = c, .on_overdue = on_overdue };
+	c->waiting = (struct waiting){ .loop = host->loop, .owner = c, .on_overdue = on_overdue };
 	waiting_init(&c->waiting);
 	c->flush.run = on_flush;
 	c->drop.run = on_drop;
@@ -408,7 +409,7 @@ bool conn_has_tried(const struct conn *c)
 
 struct buf *conn_out(struct conn *c)
 {
-	return &c->wire.out;
+	return wire_out(&c->wire);
 }
 
 void conn_expect(struct conn *c, uint64_t within_ms, reply_fn *on_reply, void *owner, void *request)

@@ -14,23 +14,9 @@
 #include "base/compiler.h"
 #include "core/settings.h"
 #include "loop/loop.h"
-#include "redis/arena.h"
 #include "redis/endpoint.h"
+#include "redis/host.h"
 #include "redis/reply.h"
-#include "redis/resolve.h"
-#include "redis/sentinel.h"
-#include "redis/tls.h"
-
-/* What all connections of a daemon share. Owned by the daemon; outlives every connection. */
-struct redis_host {
-	struct loop *loop;
-	struct resolver *resolver;
-	struct arena_cache arena_cache;
-	const struct redis_settings *settings;
-	struct sentinels *sentinels; /* say where the primary is; NULL: the settings do */
-	uint64_t dice;               /* state of the jitter */
-	struct tls_context *tls;     /* NULL until it is needed */
-};
 
 struct conn;
 struct dial_peer;

@@ -20,8 +20,7 @@
 #include "redis/entryscan.h"
 
 enum {
-	DEPTH_MAX = 7,              /* what hiredis 0.14 takes; 1.x takes any */
-	KEPT_BYTES_MAX = 16 * 1024, /* for each of many connections */
+	DEPTH_MAX = 7, /* what hiredis 0.14 takes; 1.x takes any */
 };
 
 /*
@@ -29,7 +28,8 @@ enum {
  * hiredis, which gets everything else.
  */
 struct decoder {
-	redisReader *reader;
+	struct decoder_cache *cache;
+	redisReader *reader;     /* NULL: hiredis has nothing */
 	bool is_hiredis_at_work; /* a reply has come to it in part, or is for it alone */
 	struct arena arena;
 	struct buf in;
@@ -157,15 +157,26 @@ const char *decoder_library(void)
 	return "hiredis " VERSION_OF(HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
 }
 
-struct decoder *decoder_new(struct arena_cache *cache)
+static void free_reader(redisReader *r)
+{
+	if (r)
+		redisReaderFree(r);
+}
+
+void decoder_cache_done(struct decoder_cache *c)
+{
+	arena_cache_done(&c->arenas);
+	buf_done(&c->in);
+	free_reader(c->reader);
+	c->reader = NULL;
+}
+
+struct decoder *decoder_new(struct decoder_cache *cache)
 {
 	struct decoder *d = xcalloc(1, sizeof(*d));
 
-	arena_init(&d->arena, cache);
-	d->reader = redisReaderCreateWithFunctions(&object_functions);
-	if (!d->reader)
-		abort();
-	d->reader->privdata = d;
+	d->cache = cache;
+	arena_init(&d->arena, &cache->arenas);
 	return d;
 }
 
@@ -173,7 +184,7 @@ void decoder_free(struct decoder *d)
 {
 	if (!d)
 		return;
-	redisReaderFree(d->reader);
+	free_reader(d->reader);
 	arena_reset(&d->arena);
 	buf_done(&d->in);
 	free(d);
@@ -185,6 +196,8 @@ static struct slice with_hiredis(const struct decoder *d)
 {
 	const redisReader *r = d->reader;
 
+	if (!r)
+		return (struct slice){ .data = NULL };
 	return (struct slice){ r->buf + r->pos, r->len - r->pos };
 }
 
@@ -193,14 +206,32 @@ static void take_back(struct decoder *d)
 {
 	struct slice bytes = with_hiredis(d);
 
+	if (!d->reader)
+		return;
 	buf_append(&d->in, bytes.data, bytes.len);
 	d->reader->pos = d->reader->len;
+	free_reader(d->cache->reader);
+	d->cache->reader = d->reader;
+	d->reader = NULL;
+}
+
+static void take_reader(struct decoder *d)
+{
+	d->reader = d->cache->reader;
+	d->cache->reader = NULL;
+	if (!d->reader)
+		d->reader = redisReaderCreateWithFunctions(&object_functions);
+	if (!d->reader)
+		abort();
+	d->reader->privdata = d;
 }
 
 static int give_to_hiredis(struct decoder *d)
 {
-	int r = redisReaderFeed(d->reader, buf_data(&d->in), buf_len(&d->in));
+	int r;
 
+	take_reader(d);
+	r = redisReaderFeed(d->reader, buf_data(&d->in), buf_len(&d->in));
 	buf_clear(&d->in);
 	return r == REDIS_OK ? 0 : -EPROTO;
 }
@@ -211,6 +242,7 @@ int decoder_feed(struct decoder *d, const char *data, size_t len)
 {
 	if (d->is_hiredis_at_work || with_hiredis(d).len)
 		return redisReaderFeed(d->reader, data, len) == REDIS_OK ? 0 : -EPROTO;
+	buf_borrow(&d->in, &d->cache->in);
 	if (!buf_len(&d->in) && len < d->n_expected)
 		buf_reserve(&d->in, d->n_expected);
 	buf_append(&d->in, data, len);
@@ -259,6 +291,6 @@ void decoder_release(struct decoder *d)
 	arena_reset(&d->arena);
 	buf_consume(&d->in, d->n_done);
 	d->n_done = 0;
-	if (!buf_len(&d->in) && d->in.cap > KEPT_BYTES_MAX)
-		buf_done(&d->in);
+	if (!buf_len(&d->in))
+		buf_give_back(&d->in, &d->cache->in);
 }

@@ -5,16 +5,27 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "redis/arena.h"
 #include "redis/reply.h"
 
 struct decoder;
 
+/* Memory that decoders need while they are at work on a reply, and then leave to the others: a
+ * quiet one holds none, and busy ones do not allocate. A zeroed cache is empty. */
+struct decoder_cache {
+	struct arena_cache arenas;
+	struct buf in;
+	struct redisReader *reader;
+};
+
+void decoder_cache_done(struct decoder_cache *c);
+
 /* The library that decodes: its name and version. */
 const char *decoder_library(void);
 
-struct decoder *decoder_new(struct arena_cache *cache) MUST_CHECK;
+struct decoder *decoder_new(struct decoder_cache *cache) MUST_CHECK;
 void decoder_free(struct decoder *d);
 
 /* Takes bytes in (copied). 0, or -EPROTO after which the decoder is of no more use. */

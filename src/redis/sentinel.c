@@ -467,8 +467,7 @@ void sentinels_free(struct sentinels *s)
 	loop_undefer(s->host.loop, &s->look);
 	for (size_t i = 0; i < s->n_nodes; i++)
 		sentinel_node_close(&s->nodes[i]);
-	arena_cache_done(&s->host.arena_cache);
-	tls_context_free(s->host.tls);
+	redis_host_done(&s->host);
 	free(s->nodes);
 	free(s);
 }

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "redis/reply.h"
 
-enum { FIRST_CAP = 8 };
+enum { FIRST_CAP = 2 /* a stream is mostly read with one command, or two */ };
 
 static void grow(struct waiting *w)
 {
@@ -45,12 +45,20 @@ void waiting_init(struct waiting *w)
 	w->timer.data = w;
 }
 
+void waiting_shrink(struct waiting *w)
+{
+	if (w->len)
+		return;
+	free(w->ring);
+	w->ring = NULL;
+	w->first = w->cap = 0;
+}
+
 void waiting_done(struct waiting *w)
 {
 	waiting_unwatch(w);
-	free(w->ring);
-	w->ring = NULL;
-	w->first = w->len = w->cap = 0;
+	w->len = 0;
+	waiting_shrink(w);
 }
 
 /* The timer is moved only when it would fire too late: with one that fires early, a command costs

@@ -32,6 +32,9 @@ struct waiting {
 void waiting_init(struct waiting *w);
 void waiting_done(struct waiting *w);
 
+/* Less than before will wait from now on: gives up its memory, when nothing does now. */
+void waiting_shrink(struct waiting *w);
+
 void waiting_push(struct waiting *w, struct waiting_command c);
 
 /* The oldest, which is taken out; there must be one. */

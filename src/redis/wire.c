@@ -90,6 +90,8 @@ void wire_flush(struct wire *w)
 			break;
 		buf_consume(&w->out, (size_t)n);
 	}
+	if (!buf_len(&w->out))
+		buf_give_back(&w->out, w->spare_out);
 	watch_both(w);
 }
 
@@ -206,6 +208,12 @@ void wire_init(struct wire *w)
 	ev_init(&w->writable, on_writable);
 	ev_init(&w->again, on_again);
 	w->readable.data = w->writable.data = w->again.data = w;
+}
+
+struct buf *wire_out(struct wire *w)
+{
+	buf_borrow(&w->out, w->spare_out);
+	return &w->out;
 }
 
 static void take_socket(struct wire *w, int fd)

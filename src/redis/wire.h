@@ -22,7 +22,9 @@ struct wire {
 	/* Nothing more comes or goes: the owner closes the wire. */
 	void (*on_broken)(void *owner, const struct fault *why);
 
-	struct buf out; /* to be sent: append, then wire_flush() */
+	struct buf *spare_out; /* memory for `out` while that is not empty */
+
+	struct buf out; /* to be sent: append to wire_out(), then wire_flush() */
 	int fd;         /* -1: closed */
 	struct tls *tls;
 	bool is_secure;             /* or plain */
@@ -31,8 +33,11 @@ struct wire {
 	ev_timer again; /* at once: what TLS has taken from the socket is not received yet */
 };
 
-/* The first members, down to on_broken, are set by the caller. */
+/* The first members, down to spare_out, are set by the caller. */
 void wire_init(struct wire *w);
+
+/* The output, to append to. */
+struct buf *wire_out(struct wire *w);
 
 /* Takes over a connected, non-blocking socket. */
 void wire_open(struct wire *w, int fd);

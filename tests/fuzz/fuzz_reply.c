@@ -43,7 +43,7 @@ static void interpret(const struct reply *r)
 /* 0, or what the decoder ended with. */
 static int decode(const char *bytes, size_t len, size_t piece, struct buf *said)
 {
-	struct arena_cache cache = { 0 };
+	struct decoder_cache cache = { 0 };
 	struct decoder *d = decoder_new(&cache);
 	int error = 0;
 
@@ -58,7 +58,7 @@ static int decode(const char *bytes, size_t len, size_t piece, struct buf *said)
 		}
 	}
 	decoder_free(d);
-	arena_cache_done(&cache);
+	decoder_cache_done(&cache);
 	return error;
 }
 
@@ -82,7 +82,7 @@ static int claims_too_much(const char *bytes, size_t len)
 /* False when there is none, or none that is whole. */
 static int read_first(const char *bytes, size_t len, int is_wrapped, struct buf *said)
 {
-	struct arena_cache cache = { 0 };
+	struct decoder_cache cache = { 0 };
 	struct decoder *d = decoder_new(&cache);
 	const struct reply *r = NULL;
 	int is_there = (!is_wrapped || decoder_feed(d, "*1\r\n", 4) == 0) &&
@@ -91,7 +91,7 @@ static int read_first(const char *bytes, size_t len, int is_wrapped, struct buf 
 	if (is_there)
 		read_all(said, is_wrapped ? reply_at(r, 0) : r);
 	decoder_free(d);
-	arena_cache_done(&cache);
+	decoder_cache_done(&cache);
 	return is_there;
 }
 

@@ -102,8 +102,7 @@ void fixture_free(struct fixture *f)
 	ev_prepare_stop(loop_ev(f->loop), &f->looking);
 	ev_timer_stop(loop_ev(f->loop), &f->bound);
 	resolver_free(f->host.resolver);
-	arena_cache_done(&f->host.arena_cache);
-	tls_context_free(f->host.tls);
+	redis_host_done(&f->host);
 	loop_free(f->loop);
 	log_setup(&(struct log_settings){ .level = LEVEL_INFO,
 	    .format = LOG_FORMAT_TEXT,

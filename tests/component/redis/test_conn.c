@@ -262,8 +262,23 @@ static void test_huge_reply(void **unused)
 	fixture_send(f, 1, "A", PATIENT_MS);
 	fixture_run(f, has_one_reply);
 	assert_string_equal(fixture_events(f), "1:[1]");
-	assert_true(f->host.arena_cache.n_spare <= 16);
+	assert_true(f->host.decoders.arenas.n_spare <= 16);
 	free(reply);
+	fixture_free(f);
+}
+
+/* A thousand quiet streams have a thousand connections. */
+static void test_one_that_is_up_keeps_no_memory(void **unused)
+{
+	struct fixture *f = fixture_new();
+
+	(void)unused;
+	fixture_connect(f);
+	fixture_run_ms(f, 0);
+	assert_non_null(f->host.spare_out.memory);
+	assert_non_null(f->host.decoders.in.memory);
+	assert_non_null(f->host.decoders.reader);
+	assert_non_null(f->host.decoders.arenas.spare);
 	fixture_free(f);
 }
 
@@ -356,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_replies_in_pieces),
 		cmocka_unit_test(test_large_pipeline),
 		cmocka_unit_test(test_huge_reply),
+		cmocka_unit_test(test_one_that_is_up_keeps_no_memory),
 		cmocka_unit_test(test_password_file),
 		cmocka_unit_test(test_password_credential),
 		cmocka_unit_test(test_log_is_not_filled),

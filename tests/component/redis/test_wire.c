@@ -91,6 +91,7 @@ struct side {
 	size_t n_wanted, n_received;
 	bool out_of_time;
 	struct fault fault;
+	struct buf spare_out;
 };
 
 static void wait_for_input(const struct side *s)
@@ -109,8 +110,8 @@ static void on_secure(void *owner)
 	struct side *s = owner;
 
 	if (s->n_to_send) {
-		memset(buf_reserve(&s->wire.out, s->n_to_send), 'x', s->n_to_send);
-		buf_added(&s->wire.out, s->n_to_send);
+		memset(buf_reserve(wire_out(&s->wire), s->n_to_send), 'x', s->n_to_send);
+		buf_added(wire_out(&s->wire), s->n_to_send);
 		wire_flush(&s->wire);
 	}
 	wait_for_input(s);
@@ -166,7 +167,8 @@ static void start(struct side *s, void (*serve)(int fd))
 		.owner = s,
 		.on_secure = on_secure,
 		.on_bytes = on_bytes,
-		.on_broken = on_broken };
+		.on_broken = on_broken,
+		.spare_out = &s->spare_out };
 	wire_init(&s->wire);
 	wire_open_tls(&s->wire, fds[0],
 	    &(struct tls_spec){ &s->context, &s->settings, "localhost" });
@@ -192,6 +194,7 @@ static void finish(struct side *s)
 	assert_int_equal(waitpid(s->server, &status, 0), s->server);
 	assert_int_equal(status, 0);
 	tls_context_free(s->context);
+	buf_done(&s->spare_out);
 	loop_free(s->loop);
 }
 

@@ -119,6 +119,49 @@ static void test_take_text(void **unused)
 	free(text);
 }
 
+static void test_one_memory_for_two(void **unused)
+{
+	struct buf a = { 0 }, b = { 0 }, spare = { 0 };
+	char *memory;
+
+	(void)unused;
+	buf_append_text(&a, "a");
+	memory = a.memory;
+	buf_clear(&a);
+	buf_give_back(&a, &spare);
+	assert_null(a.memory);
+	buf_borrow(&b, &spare);
+	assert_ptr_equal(b.memory, memory);
+	assert_null(spare.memory);
+	/* None is left: it makes its own. */
+	buf_borrow(&a, &spare);
+	buf_append_text(&a, "a");
+	buf_append_text(&b, "b");
+	/* One that has memory keeps it. */
+	buf_borrow(&b, &spare);
+	assert_holds(&a, "a");
+	assert_holds(&b, "b");
+	buf_clear(&a);
+	buf_clear(&b);
+	buf_give_back(&a, &spare);
+	buf_give_back(&b, &spare);
+	assert_null(a.memory);
+	assert_null(b.memory);
+	assert_non_null(spare.memory);
+	buf_done(&spare);
+}
+
+static void test_large_memory_is_not_kept(void **unused)
+{
+	struct buf b = { 0 }, spare = { 0 };
+
+	(void)unused;
+	buf_reserve(&b, BUF_SPARE_BYTES_MAX + 1);
+	buf_give_back(&b, &spare);
+	assert_null(b.memory);
+	assert_null(spare.memory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +170,8 @@ int main(void)
 		cmocka_unit_test(test_printf_at_every_border),
 		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_take_text),
+		cmocka_unit_test(test_one_memory_for_two),
+		cmocka_unit_test(test_large_memory_is_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,7 +115,7 @@ static void assert_said(struct buf *said, const char *expected)
 
 static void test_split_everywhere(void **unused)
 {
-	struct arena_cache cache = { 0 };
+	struct decoder_cache cache = { 0 };
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -129,12 +129,12 @@ static void test_split_everywhere(void **unused)
 		}
 		decoder_free(d);
 	}
-	arena_cache_done(&cache);
+	decoder_cache_done(&cache);
 }
 
 static void test_byte_by_byte(void **unused)
 {
-	struct arena_cache cache = { 0 };
+	struct decoder_cache cache = { 0 };
 	struct decoder *d = decoder_new(&cache);
 
 	(void)unused;
@@ -146,7 +146,7 @@ static void test_byte_by_byte(void **unused)
 		assert_said(&said, good[i].replies);
 	}
 	decoder_free(d);
-	arena_cache_done(&cache);
+	decoder_cache_done(&cache);
 }
 
 static const struct {
@@ -201,7 +201,7 @@ static int decode_all(struct decoder *d, const char *bytes, size_t len)
 
 static void test_refused(void **unused)
 {
-	struct arena_cache cache = { 0 };
+	struct decoder_cache cache = { 0 };
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -215,7 +215,7 @@ static void test_refused(void **unused)
 			decoder_free(d);
 		}
 	}
-	arena_cache_done(&cache);
+	decoder_cache_done(&cache);
 }
 
 /* A count alone must not make us take memory for what may never come. */
@@ -223,7 +223,7 @@ static void test_huge_counts_cost_nothing(void **unused)
 {
 	static const char *const claims[] = { "*2147483647\r\n", "*100000000\r\n", "*4194305\r\n",
 		"*1\r\n*1\r\n*50000000\r\n", "$536870912\r\n" };
-	struct arena_cache cache = { 0 };
+	struct decoder_cache cache = { 0 };
 	struct rusage before, after;
 
 	(void)unused;
@@ -236,13 +236,13 @@ static void test_huge_counts_cost_nothing(void **unused)
 	}
 	getrusage(RUSAGE_SELF, &after);
 	assert_true(after.ru_maxrss - before.ru_maxrss < 8 * 1024);
-	arena_cache_done(&cache);
+	decoder_cache_done(&cache);
 }
 
 /* Freed in the middle of a reply. */
 static void test_left_unfinished(void **unused)
 {
-	struct arena_cache cache = { 0 };
+	struct decoder_cache cache = { 0 };
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -254,7 +254,7 @@ static void test_left_unfinished(void **unused)
 		}
 	}
 	decoder_free(NULL);
-	arena_cache_done(&cache);
+	decoder_cache_done(&cache);
 }
 
 static void append_random(struct buf *bytes, struct buf *text, struct rng *r, int depth)
@@ -342,7 +342,7 @@ static void append_entries(struct buf *bytes, struct buf *text, struct rng *r)
 
 static void test_random_in_random_pieces(void **unused)
 {
-	struct arena_cache cache = { 0 };
+	struct decoder_cache cache = { 0 };
 	struct rng r = { 31 };
 
 	(void)unused;
@@ -370,7 +370,36 @@ static void test_random_in_random_pieces(void **unused)
 		buf_done(&said);
 		decoder_free(d);
 	}
-	arena_cache_done(&cache);
+	decoder_cache_done(&cache);
+}
+
+static void feed(struct decoder *d, const char *bytes, struct buf *said)
+{
+	decode_split(d, bytes, strlen(bytes), 0, said);
+}
+
+/* Each has a reply in part while the other goes on, of either kind. */
+static void test_two_share_memory(void **unused)
+{
+	struct decoder_cache cache = { 0 };
+	struct decoder *a = decoder_new(&cache), *b = decoder_new(&cache);
+	struct buf said = { 0 };
+
+	(void)unused;
+	feed(a, "+one\r\n$5\r\nfi", &said);
+	assert_null(cache.reader);
+	feed(b, "$3\r\nsi", &said);
+	feed(a, "rst\r\n*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1", &said);
+	assert_non_null(cache.reader);
+	feed(b, "x\r\n:7\r\n", &said);
+	feed(a, "\r\n*0\r\n", &said);
+	assert_said(&said, "+one $first $six :7 [[$s [[$1-1 []]]]]");
+	/* What is quiet holds nothing. */
+	assert_non_null(cache.reader);
+	assert_non_null(cache.in.memory);
+	decoder_free(a);
+	decoder_free(b);
+	decoder_cache_done(&cache);
 }
 
 int main(void)
@@ -381,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_byte_by_byte),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_left_unfinished),
+		cmocka_unit_test(test_two_share_memory),
 		cmocka_unit_test(test_random_in_random_pieces),
 	};
 
