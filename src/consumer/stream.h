@@ -63,13 +63,14 @@ struct read_request {
 	uint64_t sent_at_ms;
 };
 
-enum { READS_OUTSTANDING = 2 };
+enum { READS_OUTSTANDING = 4 };
 
 struct reader {
 	struct conn *conn;
 	struct read_request requests[READS_OUTSTANDING];
 	unsigned n_outstanding;
-	uint32_t count_max;    /* read.count, less after replies that never arrived */
+	uint32_t count_max;    /* read.count, less at first and after replies that never arrived */
+	bool lost_reply;       /* count_max is less because of one */
 	bool hungry;           /* the last reply was full: there is more */
 	bool spare_read;       /* the outstanding read is the blocked one beyond the room */
 	struct list_node node; /* on the consumer's list of hungry or of quiet streams */

@@ -42,10 +42,13 @@ uint32_t credit_share(const struct credit *c, uint32_t room, uint32_t n_hungry, 
 		share = count_max;
 	if (worth > count_max)
 		worth = count_max;
-	/* While there is work on hand, small reads wait until they are worth a command. */
-	if (n_hungry == 1 && share < worth && c->ready + c->asked > 0)
-		return 0;
-	return share;
+	if (share >= worth)
+		return share;
+	/* A small read costs as much as a large one. While there is work on hand the next stream
+	 * waits until a read is worth a command; the others have their turn after it. */
+	if (room < worth)
+		return c->ready + c->asked > 0 ? 0 : room;
+	return worth;
 }
 
 static void recent_turn(struct recent *r, uint64_t now_ms)

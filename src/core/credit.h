@@ -27,8 +27,9 @@ uint32_t credit_room(const struct credit *c);
 /* The same without the bounds on what is held: for entries that are held already. */
 uint32_t credit_room_of_pool(const struct credit *c);
 
-/* COUNT of one read: a fair share of the room among the streams that want to read, at most
- * read.count; 0 when it is not worth a command yet. */
+/* COUNT of one read, at most read.count: a fair share of the room among the streams that want to
+ * read or, where that is not worth a command, as much as is, so that they have to take turns; 0
+ * when this one has to wait for more room. */
 uint32_t credit_share(const struct credit *c, uint32_t room, uint32_t n_hungry, uint32_t count_max);
 
 /* Entries finished in the last 50 ms, from a sliding pair of windows. */
