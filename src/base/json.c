@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings are copied 16 bytes at a time while nothing needs attention (SSE2 is part of every
- * x86-64), short ones 8 at a time; what does need attention goes byte by byte.
+ * Strings are copied 16 bytes at a time (SSE2 is part of every x86-64), short ones 8 at a time, up
+ * to the next byte that needs attention.
  */
 #include "base/json.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -36,29 +37,12 @@ static char escape_letter(unsigned char c)
 	}
 }
 
-/* The high bit of each byte that is below 0x20, a quote, a backslash or not ASCII; other bits are
- * noise. */
-static uint64_t special_in_word(uint64_t w)
-{
-	const uint64_t ones = 0x0101010101010101u;
-	uint64_t quote = w ^ (ones * '"'), backslash = w ^ (ones * '\\');
+/*
+ * The copy_ functions copy all of their bytes, and return how many of them need no attention up to
+ * the first that does.
+ */
 
-	/* Subtracting borrows into the high bit where a byte was too small. A borrow may also spoil
-	 * the byte above: then that one is looked at closely for nothing. */
-	return (w - ones * 0x20) | (quote - ones) | (backslash - ones) | w;
-}
-
-/* Copies 8 bytes; whether none of them needs attention. */
-static bool copy_plain_word(char *out, const char *in)
-{
-	uint64_t w;
-
-	memcpy(&w, in, sizeof(w));
-	memcpy(out, &w, sizeof(w));
-	return !(special_in_word(w) & 0x8080808080808080u);
-}
-
-static size_t copy_plain_bytes(char *out, const char *in, size_t len)
+static size_t copy_bytes(char *out, const char *in, size_t len)
 {
 	size_t i = 0;
 
@@ -72,43 +56,95 @@ static size_t copy_plain_bytes(char *out, const char *in, size_t len)
 	return i;
 }
 
+enum { WORD = 8, BLOCK = 2 * WORD };
+
 #ifdef __SSE2__
-static bool copy_plain_block(char *out, const char *in)
+/* A bit for each byte that is below 0x20, a quote, a backslash or not ASCII. */
+static unsigned special_in_block(__m128i v)
 {
-	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)in);
 	__m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
 	                                   _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
 	    _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v));
 
-	_mm_storeu_si128((__m128i *)(void *)out, v);
 	/* The sign bit of v itself marks bytes of 0x80 and above. */
-	return !_mm_movemask_epi8(_mm_or_si128(special, v));
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(special, v));
+}
+
+static size_t copy_block(char *out, const char *in)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)in);
+	unsigned special = special_in_block(v);
+
+	_mm_storeu_si128((__m128i *)(void *)out, v);
+	return special ? (size_t)__builtin_ctz(special) : BLOCK;
+}
+
+/* From WORD to BLOCK bytes: the first word and the last one, which may overlap. */
+static size_t copy_two_words(char *out, const char *in, size_t len)
+{
+	__m128i first = _mm_loadl_epi64((const __m128i *)(const void *)in);
+	__m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(in + len - WORD));
+	unsigned special = special_in_block(_mm_unpacklo_epi64(first, last));
+	size_t n;
+
+	_mm_storel_epi64((__m128i *)(void *)out, first);
+	_mm_storel_epi64((__m128i *)(void *)(out + len - WORD), last);
+	if (!special)
+		return len;
+	n = (size_t)__builtin_ctz(special);
+	return n < WORD ? n : len - BLOCK + n;
 }
 #else
-static bool copy_plain_block(char *out, const char *in)
+/* The high bit of each byte that is below 0x20, a quote, a backslash or not ASCII; other bits are
+ * noise. Above the lowest of them a byte may be marked that is none. */
+static uint64_t special_in_word(uint64_t w)
 {
-	return copy_plain_word(out, in) && copy_plain_word(out + 8, in + 8);
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t quote = w ^ (ones * '"'), backslash = w ^ (ones * '\\');
+
+	/* Subtracting borrows into the high bit where a byte was too small, and may so spoil the
+	 * byte above. */
+	return (w - ones * 0x20) | (quote - ones) | (backslash - ones) | w;
+}
+
+static size_t copy_word(char *out, const char *in)
+{
+	uint64_t w, special;
+
+	memcpy(&w, in, WORD);
+	memcpy(out, &w, WORD);
+	special = special_in_word(le64toh(w)) & 0x8080808080808080u;
+	return special ? (size_t)__builtin_ctzll(special) / 8 : WORD;
+}
+
+/* From WORD to BLOCK bytes: the first word and the last one, which may overlap. */
+static size_t copy_two_words(char *out, const char *in, size_t len)
+{
+	size_t n = copy_word(out, in);
+
+	return n < WORD ? n : len - WORD + copy_word(out + len - WORD, in + len - WORD);
+}
+
+static size_t copy_block(char *out, const char *in)
+{
+	return copy_two_words(out, in, BLOCK);
 }
 #endif
 
-/* Length of the prefix that needs no attention, copied to out, which has room for all of `in`. The
- * last block of a string overlaps the one before it, so that there is no tail to go through. */
+/* The last block overlaps the one before it, so that there is no tail to go through. */
 static size_t copy_plain(char *out, const char *in, size_t len)
 {
-	size_t i = 0;
+	if (len < WORD)
+		return copy_bytes(out, in, len);
+	if (len < BLOCK)
+		return copy_two_words(out, in, len);
+	for (size_t i = 0; i + BLOCK <= len; i += BLOCK) {
+		size_t n = copy_block(out + i, in + i);
 
-	if (len >= 16) {
-		for (; i + 16 <= len; i += 16) {
-			if (!copy_plain_block(out + i, in + i))
-				return i + copy_plain_bytes(out + i, in + i, 16);
-		}
-		if (i == len || copy_plain_block(out + len - 16, in + len - 16))
-			return len;
-	} else if (len >= 8) {
-		if (copy_plain_word(out, in) && copy_plain_word(out + len - 8, in + len - 8))
-			return len;
+		if (n < BLOCK)
+			return i + n;
 	}
-	return i + copy_plain_bytes(out + i, in + i, len - i);
+	return len - BLOCK + copy_block(out + len - BLOCK, in + len - BLOCK);
 }
 
 static size_t put_escape(char *out, unsigned char c)
@@ -125,10 +161,8 @@ static size_t put_escape(char *out, unsigned char c)
 	return 6;
 }
 
-bool json_append_string(struct buf *to, struct slice s)
+char *json_put_string(char *out, struct slice s)
 {
-	/* An escaped byte takes six at most. */
-	char *start = buf_reserve(to, 6 * s.len + 2), *out = start;
 	size_t i = 0;
 
 	*out++ = '"';
@@ -145,13 +179,22 @@ bool json_append_string(struct buf *to, struct slice s)
 		}
 		n = text_utf8_sequence((struct slice){ s.data + i, s.len - i });
 		if (!n)
-			return false;
+			return NULL;
 		memcpy(out, s.data + i, n);
 		out += n;
 		i += n;
 	}
 	*out++ = '"';
-	buf_added(to, (size_t)(out - start));
+	return out;
+}
+
+bool json_append_string(struct buf *to, struct slice s)
+{
+	char *start = buf_reserve(to, json_string_max(s.len)), *end = json_put_string(start, s);
+
+	if (!end)
+		return false;
+	buf_added(to, (size_t)(end - start));
 	return true;
 }
 

@@ -19,6 +19,15 @@
  */
 bool json_append_string(struct buf *to, struct slice s);
 
+/* The longest string that n bytes can become: an escaped one takes six. */
+static inline size_t json_string_max(size_t n)
+{
+	return 6 * n + 2;
+}
+
+/* The same at `out`, which has room for json_string_max(); returns its end, NULL instead of false. */
+char *json_put_string(char *out, struct slice s);
+
 /* Appends s as a JSON string, ill-formed bytes replaced by U+FFFD. */
 void json_append_lossy(struct buf *to, struct slice s);
 

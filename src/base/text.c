@@ -122,23 +122,20 @@ static void encode_three(char out[4], const unsigned char in[3])
 	out[3] = base64_letters[in[2] & 63];
 }
 
-void text_append_base64(struct buf *to, struct slice s)
+char *text_put_base64(char *out, struct slice s)
 {
 	const unsigned char *in = (const unsigned char *)s.data;
-	char *out = buf_reserve(to, (s.len + 2) / 3 * 4);
 	size_t left = s.len;
 
 	for (; left >= 3; left -= 3, in += 3, out += 4)
 		encode_three(out, in);
-	if (left) {
-		unsigned char last[3] = { in[0], left == 2 ? in[1] : 0, 0 };
-
-		encode_three(out, last);
-		out[3] = '=';
-		if (left == 1)
-			out[2] = '=';
-	}
-	buf_added(to, (s.len + 2) / 3 * 4);
+	if (!left)
+		return out;
+	encode_three(out, (const unsigned char[3]){ in[0], left == 2 ? in[1] : 0, 0 });
+	out[3] = '=';
+	if (left == 1)
+		out[2] = '=';
+	return out + 4;
 }
 
 /* -1: no letter. */

@@ -20,8 +20,8 @@ size_t text_utf8_sequence(struct slice s);
 /* Appends s as UTF-8 on one line: control characters as \n, \t, \xNN, ill-formed bytes as \xNN. */
 void text_append_printable(struct buf *to, struct slice s);
 
-/* Appends standard base64 with padding. */
-void text_append_base64(struct buf *to, struct slice s);
+/* Writes standard base64 with padding, (len + 2) / 3 * 4 bytes, to `out` and returns its end. */
+char *text_put_base64(char *out, struct slice s);
 
 /* Appends the bytes that such text stands for: 0, or -EINVAL for any other text, with part of it
  * appended. */

@@ -6,6 +6,7 @@
  */
 #include "handler/fieldsjson.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,17 +26,31 @@ static struct slice value_of(const struct fields *f, size_t i)
 	return f->slices[2 * i + 1];
 }
 
-static void append_base64(struct buf *to, struct slice s)
+/* The put_ functions write to where there is room for the longest form of all fields, and return
+ * the end of what they wrote. */
+
+static char *put_text(char *out, const char *text)
 {
-	buf_append_text(to, "{\"base64\":\"");
-	text_append_base64(to, s);
-	buf_append_text(to, "\"}");
+	size_t len = strlen(text);
+
+	memcpy(out, text, len);
+	return out + len;
 }
 
-static void append_bytes(struct buf *to, struct slice s)
+static const char base64_before[] = "{\"base64\":\"", base64_behind[] = "\"}";
+
+static char *put_base64(char *out, struct slice s)
 {
-	if (!json_append_string(to, s))
-		append_base64(to, s);
+	out = put_text(out, base64_before);
+	out = text_put_base64(out, s);
+	return put_text(out, base64_behind);
+}
+
+static char *put_bytes(char *out, struct slice s)
+{
+	char *end = json_put_string(out, s);
+
+	return end ? end : put_base64(out, s);
 }
 
 /* --- are there equal names? ------------------------------------------------------------------- */
@@ -133,18 +148,19 @@ static bool has_equal_names(const struct fields *f)
 
 /* --- the forms -------------------------------------------------------------------------------- */
 
-/* False when a name is not UTF-8; what was written so far is then the caller's to take back. */
-static bool append_object(struct buf *to, const struct fields *f)
+/* NULL when a name is not UTF-8. */
+static char *put_object(char *out, const struct fields *f)
 {
 	for (size_t i = 0; i < f->n_pairs; i++) {
 		if (i)
-			buf_append_char(to, ',');
-		if (!json_append_string(to, name_of(f, i)))
-			return false;
-		buf_append_char(to, ':');
-		append_bytes(to, value_of(f, i));
+			*out++ = ',';
+		out = json_put_string(out, name_of(f, i));
+		if (!out)
+			return NULL;
+		*out++ = ':';
+		out = put_bytes(out, value_of(f, i));
 	}
-	return true;
+	return out;
 }
 
 /* For each pair: the next pair of the same name, and whether it is the first of its name. */
@@ -168,65 +184,78 @@ static struct chain *chains_of(const struct fields *f)
 	return chains;
 }
 
-static void append_values(struct buf *to, const struct fields *f, const struct chain *chains,
-    size_t first)
+static char *put_values(char *out, const struct fields *f, const struct chain *chains, size_t first)
 {
-	if (!chains[first].next) {
-		append_bytes(to, value_of(f, first));
-		return;
-	}
-	buf_append_char(to, '[');
-	append_bytes(to, value_of(f, first));
+	if (!chains[first].next)
+		return put_bytes(out, value_of(f, first));
+	*out++ = '[';
+	out = put_bytes(out, value_of(f, first));
 	for (size_t i = chains[first].next; i; i = chains[i].next) {
-		buf_append_char(to, ',');
-		append_bytes(to, value_of(f, i));
+		*out++ = ',';
+		out = put_bytes(out, value_of(f, i));
 	}
-	buf_append_char(to, ']');
+	*out++ = ']';
+	return out;
 }
 
-static bool append_gathered(struct buf *to, const struct fields *f)
+/* Equal names share a place. NULL when a name is not UTF-8. */
+static char *put_gathered(char *out, const struct fields *f)
 {
 	struct chain *chains = chains_of(f);
-	bool valid = true;
 
-	for (size_t i = 0; i < f->n_pairs && valid; i++) {
+	for (size_t i = 0; i < f->n_pairs; i++) {
 		if (!chains[i].first)
 			continue;
 		if (i)
-			buf_append_char(to, ',');
-		valid = json_append_string(to, name_of(f, i));
-		buf_append_char(to, ':');
-		append_values(to, f, chains, i);
+			*out++ = ',';
+		out = json_put_string(out, name_of(f, i));
+		if (!out)
+			break;
+		*out++ = ':';
+		out = put_values(out, f, chains, i);
 	}
 	free(chains);
-	return valid;
+	return out;
 }
 
-static void append_pairs(struct buf *to, const struct fields *f)
+static char *put_pairs(char *out, const struct fields *f)
 {
-	buf_append_text(to, ",\"pairs\":[");
 	for (size_t i = 0; i < f->n_pairs; i++) {
-		buf_append_text(to, i ? ",[" : "[");
-		append_bytes(to, name_of(f, i));
-		buf_append_char(to, ',');
-		append_bytes(to, value_of(f, i));
-		buf_append_char(to, ']');
+		out = put_text(out, i ? ",[" : "[");
+		out = put_bytes(out, name_of(f, i));
+		*out++ = ',';
+		out = put_bytes(out, value_of(f, i));
+		*out++ = ']';
 	}
-	buf_append_char(to, ']');
+	return out;
+}
+
+static const char object_key[] = ",\"fields\":{", pairs_key[] = ",\"pairs\":[";
+
+/* Of any form: base64 takes less than escapes, but for its frame. */
+static size_t longest_form(const struct fields *f)
+{
+	enum {
+		FRAME = sizeof(base64_before) + sizeof(base64_behind),
+		PUNCTUATION = sizeof(",[,]"),
+	};
+
+	return sizeof(object_key) + sizeof("}") + 6 * fields_bytes(f) +
+	       f->n_pairs * (size_t)(2 * FRAME + PUNCTUATION);
 }
 
 void fieldsjson_append(struct buf *to, const struct fields *f)
 {
-	static const char key[] = ",\"fields\":{";
-	size_t before = buf_len(to);
-	bool valid;
+	size_t room = longest_form(f);
+	char *start = buf_reserve(to, room), *inside = put_text(start, object_key), *end;
 
-	buf_append(to, key, sizeof(key) - 1);
-	valid = has_equal_names(f) ? append_gathered(to, f) : append_object(to, f);
-	if (valid) {
-		buf_append_char(to, '}');
-		return;
+	end = has_equal_names(f) ? put_gathered(inside, f) : put_object(inside, f);
+	if (end) {
+		*end++ = '}';
+	} else {
+		end = put_pairs(put_text(start, pairs_key), f);
+		*end++ = ']';
 	}
-	to->end = to->start + before;
-	append_pairs(to, f);
+	assert((size_t)(end - start) <= room);
+	buf_added(to, (size_t)(end - start));
 }

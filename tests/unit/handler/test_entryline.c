@@ -69,6 +69,25 @@ static void test_payloads(void **state)
 	}
 }
 
+/* Bytes that take the most room in one form or another: the bound of fieldsjson.c asserts. */
+static void test_longest_forms(void **state)
+{
+	static const char bytes[] = "\x01\xff\xc3\"x";
+	struct slice slices[2 * 5];
+	char text[5][8];
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof(text[0]); len++) {
+		for (size_t i = 0; i < ARRAY_LEN(slices); i++) {
+			memset(text[i % 5], bytes[i % 5], sizeof(text[0]));
+			slices[i] = (struct slice){ text[i % 5], len };
+		}
+		for (size_t from = 0; from < ARRAY_LEN(slices); from += 2)
+			for (size_t n = 2; from + n <= ARRAY_LEN(slices); n += 2)
+				free(json_of(slices + from, n));
+	}
+}
+
 /* n fields "f0" … with the values "0" …; the last one is called `last` if that is not NULL. */
 static char *json_of_many(size_t n, const char *last)
 {
@@ -296,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_payloads),
+		cmocka_unit_test(test_longest_forms),
 		cmocka_unit_test(test_many_fields),
 		cmocka_unit_test(test_one_name_again_among_many),
 		cmocka_unit_test(test_names_that_are_alike),
