@@ -93,16 +93,24 @@ static bool read_tag(struct slice word, uint64_t *ret_tag)
 /* Up to here no digit can be too much. */
 enum { SAFE_DIGITS = 19 };
 
+static bool is_digit(char c)
+{
+	return (unsigned char)(c - '0') <= 9;
+}
+
 /* Not by take_word(): tags are most of what workers say. */
 bool verdict_line_next_tag(struct slice *tags, uint64_t *ret_tag)
 {
 	const char *p = tags->data, *end = p + tags->len;
+	const char *safe_end = tags->len > SAFE_DIGITS ? p + SAFE_DIGITS : end;
 	uint64_t tag = 0;
 
-	for (; p < end && (unsigned char)(*p - '0') <= 9; p++) {
+	while (p < safe_end && is_digit(*p))
+		tag = tag * 10 + (uint64_t)(*p++ - '0');
+	for (; p < end && is_digit(*p); p++) {
 		unsigned digit = (unsigned)(*p - '0');
 
-		if (p - tags->data >= SAFE_DIGITS && tag > (UINT64_MAX - digit) / 10)
+		if (tag > (UINT64_MAX - digit) / 10)
 			return false;
 		tag = tag * 10 + digit;
 	}

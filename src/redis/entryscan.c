@@ -24,8 +24,18 @@ static bool give_up(struct cursor *c, enum scan_result trouble)
 	return false;
 }
 
+static inline bool is_digit(char c)
+{
+	return (unsigned char)(c - '0') <= 9;
+}
+
+static inline bool ends_line(const char *p)
+{
+	return memcmp(p, "\r\n", 2) == 0;
+}
+
 /* "*10\r\n" or "$3\r\n". A negative number, nil, is no number here. */
-static inline bool take_number(struct cursor *c, char type, size_t *ret_number)
+static bool take_any_number(struct cursor *c, char type, size_t *ret_number)
 {
 	const char *p = c->at, *digits_end;
 	size_t n = 0;
@@ -35,17 +45,37 @@ static inline bool take_number(struct cursor *c, char type, size_t *ret_number)
 	if (*p++ != type)
 		return give_up(c, SCAN_OTHER);
 	digits_end = c->end - p > NUMBER_DIGITS_MAX ? p + NUMBER_DIGITS_MAX : c->end;
-	while (p < digits_end && (unsigned char)(*p - '0') <= 9)
+	while (p < digits_end && is_digit(*p))
 		n = 10 * n + (size_t)(*p++ - '0');
 	if (p == c->at + 1)
 		return give_up(c, SCAN_OTHER);
 	if (c->end - p < 2)
 		return give_up(c, SCAN_PARTIAL);
-	if (p[0] != '\r' || p[1] != '\n')
+	if (!ends_line(p))
 		return give_up(c, SCAN_OTHER);
 	c->at = p + 2;
 	*ret_number = n;
 	return true;
+}
+
+/* The same; most have one digit or two. */
+static inline bool take_number(struct cursor *c, char type, size_t *ret_number)
+{
+	const char *p = c->at;
+
+	if (c->end - p < 5 || p[0] != type || !is_digit(p[1]))
+		return take_any_number(c, type, ret_number);
+	if (ends_line(p + 2)) {
+		*ret_number = (size_t)(p[1] - '0');
+		c->at = p + 4;
+		return true;
+	}
+	if (is_digit(p[2]) && ends_line(p + 3)) {
+		*ret_number = (size_t)(10 * (p[1] - '0') + p[2] - '0');
+		c->at = p + 5;
+		return true;
+	}
+	return take_any_number(c, type, ret_number);
 }
 
 static inline bool take_text(struct cursor *c, struct reply *ret_reply)
@@ -59,7 +89,7 @@ static inline bool take_text(struct cursor *c, struct reply *ret_reply)
 		c->at = before;
 		return give_up(c, SCAN_PARTIAL);
 	}
-	if (c->at[len] != '\r' || c->at[len + 1] != '\n')
+	if (!ends_line(c->at + len))
 		return give_up(c, SCAN_OTHER);
 	*ret_reply = (struct reply){ .type = REPLY_TEXT, .text = { c->at, len } };
 	c->at += len + 2;
