@@ -70,6 +70,8 @@ static void table_insert(struct entryset *es, struct entry *e)
 	b = bucket_of(es, e->id);
 	e->bucket_next = es->buckets[b];
 	es->buckets[b] = e;
+	if (entryid_compare(e->id, es->highest) > 0)
+		es->highest = e->id;
 	es->n_held++;
 	es->totals->n_held++;
 }
@@ -212,8 +214,12 @@ void entryset_done(struct entryset *es)
 
 struct entry *entryset_find(const struct entryset *es, struct entryid id)
 {
-	struct entry *e = es->n_buckets ? es->buckets[bucket_of(es, id)] : NULL;
+	struct entry *e;
 
+	/* What is read as new is higher than all before it, as a rule. */
+	if (!es->n_buckets || entryid_compare(id, es->highest) > 0)
+		return NULL;
+	e = es->buckets[bucket_of(es, id)];
 	while (e && entryid_compare(e->id, id) != 0)
 		e = e->bucket_next;
 	return e;

@@ -29,6 +29,7 @@ struct entryset {
 	struct heap due;          /* WAITING */
 	struct entry **buckets;
 	size_t n_buckets, n_held;
+	struct entryid highest; /* of all that were ever held: what is above it is not */
 	struct list spare; /* memory of freed entries, by .node */
 };
 
