@@ -82,6 +82,12 @@ static void take_page(struct stream *s, const struct reply *rows)
 		next_page(s);
 }
 
+static void refused(struct stream *s, const struct reply *r)
+{
+	stream_redis_error(s, "XPENDING", r);
+	loop_timer_in(stream_loop(s), &s->recovery.timer, AGAIN_MARGIN_MS);
+}
+
 static void on_page_reply(void *owner, void *request, const struct reply *r)
 {
 	struct stream *s = owner;
@@ -90,19 +96,50 @@ static void on_page_reply(void *owner, void *request, const struct reply *r)
 	s->recovery.asked = false;
 	if (!r)
 		return;
-	if (!reply_is_error(r)) {
+	if (reply_is_error(r))
+		refused(s, r);
+	else
 		take_page(s, r);
+}
+
+static void ask_page(struct stream *s)
+{
+	s->recovery.asked = true;
+	s->recovery.asked_at_ms = stream_now_ms(s);
+	stream_ask_pending(s,
+	    &(struct pending_page){
+	        .above = s->recovery.cursor,
+	        .last = s->recovery.last,
+	        .n_rows = PAGE_ROWS,
+	        .consumer = s->origin.consumer,
+	    },
+	    on_page_reply);
+}
+
+static void on_last_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+
+	(void)request;
+	s->recovery.asked = false;
+	if (!r)
+		return;
+	if (reply_is_error(r)) {
+		refused(s, r);
 		return;
 	}
-	stream_redis_error(s, "XPENDING", r);
-	loop_timer_in(stream_loop(s), &s->recovery.timer, AGAIN_MARGIN_MS);
+	s->recovery.last = reply_last_pending(r);
+	ask_page(s);
 }
 
 static void next_page(struct stream *s)
 {
+	if (!entryid_is_zero(s->recovery.last)) {
+		ask_page(s);
+		return;
+	}
 	s->recovery.asked = true;
-	s->recovery.asked_at_ms = stream_now_ms(s);
-	stream_ask_pending(s, s->recovery.cursor, PAGE_ROWS, s->origin.consumer, on_page_reply);
+	stream_ask_last_pending(s, on_last_reply);
 }
 
 static void scan(struct stream *s)
@@ -110,8 +147,8 @@ static void scan(struct stream *s)
 	if (s->recovery.asked || consumer_is_halted(s->consumer) || !home_is_up(&s->home) ||
 	    s->group.state != GROUP_READY)
 		return;
-	s->recovery.cursor = (struct entryid){ 0, 0 };
-	next_page(s);
+	s->recovery.cursor = s->recovery.last = (struct entryid){ 0, 0 };
+	ask_page(s);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)

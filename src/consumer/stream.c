@@ -225,20 +225,26 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
 	return class;
 }
 
-void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
-    const char *consumer, reply_fn *on_reply)
+void stream_ask_pending(struct stream *s, const struct pending_page *page, reply_fn *on_reply)
 {
-	char start[ENTRYID_TEXT_SIZE + 1] = "-";
-	char rows[12];
+	char start[ENTRYID_TEXT_SIZE + 1] = "-", end[ENTRYID_TEXT_SIZE] = "+", rows[12];
 
-	if (!entryid_is_zero(above)) {
+	if (!entryid_is_zero(page->above)) {
 		start[0] = '(';
-		start[1 + entryid_format(above, start + 1)] = '\0';
+		start[1 + entryid_format(page->above, start + 1)] = '\0';
 	}
-	snprintf(rows, sizeof(rows), "%u", n_rows);
+	if (!entryid_is_zero(page->last))
+		end[entryid_format(page->last, end)] = '\0';
+	snprintf(rows, sizeof(rows), "%u", page->n_rows);
 	/* A consumer of NULL ends the command. */
-	command_words(home_out(&s->home), "XPENDING", s->name, s->origin.group, start, "+", rows,
-	    consumer, NULL);
+	command_words(home_out(&s->home), "XPENDING", s->name, s->origin.group, start, end, rows,
+	    page->consumer, NULL);
+	home_expect(&s->home, on_reply, NULL);
+}
+
+void stream_ask_last_pending(struct stream *s, reply_fn *on_reply)
+{
+	command_words(home_out(&s->home), "XPENDING", s->name, s->origin.group, NULL);
 	home_expect(&s->home, on_reply, NULL);
 }
 

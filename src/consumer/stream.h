@@ -145,6 +145,7 @@ struct name_check {
 struct recovery {
 	ev_timer timer;
 	struct entryid cursor;
+	struct entryid last; /* of the list when the scan's second page was due; 0-0 before */
 	bool asked;
 	uint64_t asked_at_ms;
 	bool complete;  /* the scan before the first read is over */
@@ -289,10 +290,19 @@ enum redis_error stream_note_error(struct stream *s, const char *what, const str
 /* Counts it and keeps it for people. */
 void stream_complained(struct stream *s, enum redis_error class, struct slice text);
 
-/* Asks for the rows of the pending list above an id (0-0: from its start), of one consumer or, with
- * NULL, of all. */
-void stream_ask_pending(struct stream *s, struct entryid above, unsigned n_rows,
-    const char *consumer, reply_fn *on_reply);
+/* Rows of the pending list. */
+struct pending_page {
+	struct entryid above; /* 0-0: from the start */
+	struct entryid last;  /* 0-0: to the end */
+	unsigned n_rows;
+	const char *consumer; /* whose; NULL: everybody's */
+};
+
+void stream_ask_pending(struct stream *s, const struct pending_page *page, reply_fn *on_reply);
+
+/* Asks what reply_last_pending() finds: the end of a walk through the list by pages. While entries
+ * are read and acknowledged faster than the walk goes, it would never come to the list's own. */
+void stream_ask_last_pending(struct stream *s, reply_fn *on_reply);
 
 /* ---- the consumer, for its parts ---- */
 

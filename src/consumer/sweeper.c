@@ -308,6 +308,12 @@ static void page_arrived(struct stream *s, const struct reply *rows)
 	free(c.apart);
 }
 
+static void refused(struct stream *s, const struct reply *r)
+{
+	stream_redis_error(s, "XPENDING", r);
+	round_over(s);
+}
+
 static void on_page_reply(void *owner, void *request, const struct reply *r)
 {
 	struct stream *s = owner;
@@ -316,20 +322,52 @@ static void on_page_reply(void *owner, void *request, const struct reply *r)
 	s->sweeper.asked = false;
 	if (!r)
 		return;
-	if (!reply_is_error(r)) {
+	if (reply_is_error(r))
+		refused(s, r);
+	else
 		page_arrived(s, r);
-	} else {
-		stream_redis_error(s, "XPENDING", r);
-		round_over(s);
-	}
 	consumer_wake(s->consumer);
+}
+
+static void ask_page(struct stream *s)
+{
+	s->sweeper.asked = true;
+	s->sweeper.asked_at_ms = stream_now_ms(s);
+	stream_ask_pending(s,
+	    &(struct pending_page){
+	        .above = s->sweeper.sweep.cursor,
+	        .last = s->sweeper.sweep.last,
+	        .n_rows = PAGE_ROWS,
+	    },
+	    on_page_reply);
+}
+
+static void on_last_reply(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+
+	(void)request;
+	s->sweeper.asked = false;
+	if (!r)
+		return;
+	if (reply_is_error(r)) {
+		refused(s, r);
+		return;
+	}
+	s->sweeper.sweep.last = reply_last_pending(r);
+	ask_page(s);
 }
 
 static void next_page(struct stream *s)
 {
+	struct sweep *w = &s->sweeper.sweep;
+
+	if (entryid_is_zero(w->cursor) || !entryid_is_zero(w->last)) {
+		ask_page(s);
+		return;
+	}
 	s->sweeper.asked = true;
-	s->sweeper.asked_at_ms = stream_now_ms(s);
-	stream_ask_pending(s, s->sweeper.sweep.cursor, PAGE_ROWS, NULL, on_page_reply);
+	stream_ask_last_pending(s, on_last_reply);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
@@ -345,8 +383,10 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 		round_over(s);
 		return;
 	}
-	if (!s->sweeper.sweep.active)
+	if (!s->sweeper.sweep.active) {
 		s->sweeper.given_back = false;
+		s->sweeper.sweep.last = (struct entryid){ 0, 0 };
+	}
 	s->sweeper.sweep.active = true;
 	next_page(s);
 }

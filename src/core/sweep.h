@@ -30,6 +30,7 @@ static inline bool sweep_is_stale(const struct pending_row *row, uint64_t min_id
 /* The round of a sweep through the pending list. Zero-initialise. */
 struct sweep {
 	struct entryid cursor; /* the next page begins above it; 0-0: at the start */
+	struct entryid last;   /* of the list when the round's second page was due; 0-0 before */
 	bool active;           /* a round is under way */
 };
 

@@ -55,6 +55,14 @@ int reply_pending_row(const struct reply *r, struct pending_row *ret_row)
 	return 0;
 }
 
+struct entryid reply_last_pending(const struct reply *r)
+{
+	static const struct entryid none = { 0, 0 };
+	struct entryid id;
+
+	return entryid_parse(reply_text(reply_at(r, 2)), &id) ? none : id;
+}
+
 /* One row for each first word that is known; the rest of the text is for people. */
 static const struct {
 	const char *word;

@@ -82,6 +82,9 @@ int reply_entry(const struct reply *r, struct entryid *ret_id,
 /* A row of XPENDING in its long form: 0 or -EPROTO. */
 int reply_pending_row(const struct reply *r, struct pending_row *ret_row) MUST_CHECK;
 
+/* The highest id in the reply to XPENDING without a range; 0-0 when nothing is pending. */
+struct entryid reply_last_pending(const struct reply *r);
+
 /* What an error reply means for us. */
 #define REDIS_ERRORS(X)                                                                            \
 	X(TEMPORARY, "temporary")     /* try again with backoff */                                 \

@@ -29,6 +29,38 @@ class Monitor:
             lines.append(line)
 
 
+class Walks(WorkerCase):
+    """A walk through the pending list ends where the list ended when it began, or it would follow the
+    entries of a drain for as long as that lasts."""
+
+    def bounds_of_pages(self, owner, enough):
+        """(start, end) of the pages asked of everybody's rows or of one consumer's, and the last id."""
+        self.add_many(1300)
+        last = self.abandon(2000, consumer="me" if owner else "ghost")[-1]
+        monitor = Monitor(self.redis)
+        self.start(self.python(HOLD), {"claim.min_idle": "2s", "claim.interval": "500ms"})
+        pages = []
+        while len(pages) < enough:
+            line = monitor.connection.read().decode().lower()
+            page = re.search(r'"xpending" "s" "g" "(\S+)" "(\S+)" "\d{3}"( "me")?$', line)
+            if page and bool(page[3]) == owner:
+                pages.append(page.groups()[:2])
+        monitor.connection.close()
+        self.open_gate("all")
+        return pages, last
+
+    def test_own_rows(self):
+        pages, last = self.bounds_of_pages(True, 3)
+        self.assertEqual(pages[0], ("-", "+"))
+        self.assertEqual([end for _, end in pages[1:]], [last] * 2)
+
+    def test_sweep(self):
+        pages, last = self.bounds_of_pages(False, 4)
+        self.assertEqual(pages[0], ("-", "+"))
+        self.assertEqual([end for _, end in pages[1:]], [last] * 3)
+        self.assertEqual(len({start for start, _ in pages}), 4)
+
+
 class Bounds(WorkerCase):
     def most_pending(self, seconds=1.0):
         most = [0]
