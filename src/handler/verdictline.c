@@ -101,10 +101,13 @@ static bool is_digit(char c)
 /* Not by take_word(): tags are most of what workers say. */
 bool verdict_line_next_tag(struct slice *tags, uint64_t *ret_tag)
 {
-	const char *p = tags->data, *end = p + tags->len;
-	const char *safe_end = tags->len > SAFE_DIGITS ? p + SAFE_DIGITS : end;
+	const char *p = tags->data, *end, *safe_end;
 	uint64_t tag = 0;
 
+	if (!tags->len)
+		return false;
+	end = p + tags->len;
+	safe_end = tags->len > SAFE_DIGITS ? p + SAFE_DIGITS : end;
 	while (p < safe_end && is_digit(*p))
 		tag = tag * 10 + (uint64_t)(*p++ - '0');
 	for (; p < end && is_digit(*p); p++) {
