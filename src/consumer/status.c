@@ -122,7 +122,7 @@ void consumer_stream_status(const struct consumer *c, size_t i, struct stream_st
 		.twin = twin_is_about(s),
 		.fault = reader_is_up ? "" : conn_last_fault(s->reader.conn),
 		.server = home_endpoint(&s->home),
-		.complaint = s->complaint.text,
+		.complaint = s->complaint.text ? s->complaint.text : "",
 		.complaint_kind = redis_error_word(s->complaint.class),
 		.complained_at_ms = s->complaint.at_ms,
 		.n_held = s->entries.n_held,

@@ -13,7 +13,8 @@ enum {
 	PAUSE_FIRST_MS = 100,
 	PAUSE_LONGEST_MS = 10000,
 	PAUSE_PASSING_MS = 2000,
-	ERROR_LOG_MS = 10000
+	ERROR_LOG_MS = 10000,
+	COMPLAINT_BYTES_MAX = 159
 };
 
 void stream_init(struct stream *s, struct consumer *c, const char *name)
@@ -108,6 +109,7 @@ void stream_done(struct stream *s)
 	settler_done(s);
 	once_done(s);
 	entryset_done(&s->entries);
+	free(s->complaint.text);
 	free(s->origin.json);
 	free(s->dead_letters);
 	free(s->name);
@@ -198,7 +200,9 @@ void stream_complained(struct stream *s, enum redis_error class, struct slice te
 	s->consumer->redis_errors[class]++;
 	c->class = class;
 	c->at_ms = stream_now_ms(s);
-	snprintf(c->text, sizeof(c->text), "%.*s", (int)text.len, text.data);
+	free(c->text);
+	c->text =
+	    xstrndup(text.data, text.len < COMPLAINT_BYTES_MAX ? text.len : COMPLAINT_BYTES_MAX);
 }
 
 enum redis_error stream_note_error(struct stream *s, const char *what, const struct reply *r)

@@ -172,7 +172,7 @@ struct beginner {
 struct complaint {
 	enum redis_error class;
 	uint64_t at_ms; /* 0: none yet */
-	char text[160];
+	char *text;     /* NULL: none yet */
 };
 
 struct alerts {
