@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/digits.h"
 #include "handler/pool.h"
 
 /* Meant for the daemon alone: a handler that took up NOTIFY_SOCKET or LISTEN_FDS would speak in
@@ -116,15 +117,19 @@ char **environment_new(char *const *base, const struct handler_settings *setting
  * machine, so fields are bounded together as well. */
 enum { FIELD_MAX_BYTES = 64 * 1024, FIELDS_MAX_BYTES = 128 * 1024 };
 
+/* Written by hand: seven printf() took half of the daemon's own work on an entry. */
 static void add_text(struct buf *to, const char *name, const char *value)
 {
-	buf_printf(to, "%s=%s", name, value);
-	buf_append_char(to, '\0');
+	buf_append_text(to, name);
+	buf_append_char(to, '=');
+	buf_append(to, value, strlen(value) + 1);
 }
 
 static void add_number(struct buf *to, const char *name, uint64_t value)
 {
-	buf_printf(to, "%s=%llu", name, (unsigned long long)value);
+	buf_append_text(to, name);
+	buf_append_char(to, '=');
+	buf_added(to, digits_put(buf_reserve(to, DIGITS_MAX), value));
 	buf_append_char(to, '\0');
 }
 
