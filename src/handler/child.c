@@ -178,6 +178,19 @@ void child_read(struct child *c)
 	read_output(c, &c->err);
 }
 
+static void watch_tube(struct child *c, struct tube *t)
+{
+	if (is_open(t))
+		ev_io_start(loop_ev(c->loop), &t->io);
+}
+
+static void watch_output(struct child *c)
+{
+	watch_tube(c, &c->out);
+	watch_tube(c, &c->err);
+	watch_tube(c, &c->fd3);
+}
+
 static void tell_end_of_output(struct child *c)
 {
 	if (child_output_ended(c))
@@ -268,11 +281,13 @@ static void on_child_reaped(struct ev_loop *ev, ev_child *w, int events)
 	(void)events;
 	ev_child_stop(ev, w);
 	ev_timer_stop(ev, &c->ladder);
+	ev_timer_stop(ev, &c->watch_later);
 	if (c->term_sent)
 		signal_group(c, SIGKILL);
 	c->reaped = true;
 	c->wait_status = w->rstatus;
 	read_to_the_end(c);
+	watch_output(c);
 	c->events->on_exit(c);
 }
 
@@ -288,12 +303,11 @@ static void tube_init(struct tube *t, struct child *c)
 	t->lines.max_bytes = is_channel ? VERDICT_LINE_MAX_BYTES : OUTPUT_LINE_MAX_BYTES;
 }
 
-static void tube_open(struct child *c, struct tube *t, int fd)
+static void on_watch_due(struct ev_loop *ev, ev_timer *w, int events)
 {
-	if (fd < 0)
-		return;
-	ev_io_set(&t->io, fd, EV_READ);
-	ev_io_start(loop_ev(c->loop), &t->io);
+	(void)ev;
+	(void)events;
+	watch_output(container_of(w, struct child, watch_later));
 }
 
 void child_init(struct child *c, const struct child_spec *spec)
@@ -302,6 +316,7 @@ void child_init(struct child *c, const struct child_spec *spec)
 		.loop = spec->loop,
 		.settings = spec->settings,
 		.events = spec->events,
+		.watch_after_ms = spec->watch_after_ms,
 	};
 	output_init(&c->output, &(struct output_settings){
 	                            .loop = spec->loop,
@@ -315,6 +330,7 @@ void child_init(struct child *c, const struct child_spec *spec)
 	tube_init(&c->err, c);
 	tube_init(&c->fd3, c);
 	ev_init(&c->ladder, on_ladder);
+	ev_init(&c->watch_later, on_watch_due);
 	ev_init(&c->reaper, on_child_reaped);
 }
 
@@ -335,9 +351,13 @@ int child_start(struct child *c, char *const *environment, int stdin_fd, int *re
 	/* Before the loop turns: it reaps every child, watched or not. */
 	ev_child_set(&c->reaper, s.pid, 0);
 	ev_child_start(loop_ev(c->loop), &c->reaper);
-	tube_open(c, &c->out, s.output);
-	tube_open(c, &c->err, s.error);
-	tube_open(c, &c->fd3, s.verdicts);
+	ev_io_set(&c->out.io, s.output, EV_READ);
+	ev_io_set(&c->err.io, s.error, EV_READ);
+	ev_io_set(&c->fd3.io, s.verdicts, EV_READ);
+	if (c->watch_after_ms)
+		loop_timer_in(c->loop, &c->watch_later, c->watch_after_ms);
+	else
+		watch_output(c);
 	*ret_input = s.input;
 	return 0;
 }
@@ -355,6 +375,7 @@ void child_done(struct child *c)
 		return;
 	ev_child_stop(loop_ev(c->loop), &c->reaper);
 	ev_timer_stop(loop_ev(c->loop), &c->ladder);
+	ev_timer_stop(loop_ev(c->loop), &c->watch_later);
 	if (!c->reaped)
 		signal_group(c, SIGKILL);
 	lines_done(&c->out.lines);

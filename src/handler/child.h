@@ -43,13 +43,15 @@ struct child {
 	struct loop *loop;
 	const struct handler_settings *settings;
 	const struct child_events *events;
+	uint64_t watch_after_ms;
 	pid_t pid; /* 0: no process */
 	int wait_status;
 	bool reaped, term_sent, kill_sent;
 	struct tube out, err, fd3;
 	struct output output;
 	ev_child reaper;
-	ev_timer ladder; /* from SIGTERM to SIGKILL to the alarm that not even that helped */
+	ev_timer watch_later; /* active: its pipes are not watched yet */
+	ev_timer ladder;      /* from SIGTERM to SIGKILL to the alarm that not even that helped */
 };
 
 struct child_spec {
@@ -58,6 +60,8 @@ struct child_spec {
 	const char *consumer;
 	uint64_t *dropped_total;
 	const struct child_events *events;
+	/* Its pipes are watched when it has run for so long, or has ended and left them open. */
+	uint64_t watch_after_ms;
 };
 
 void child_init(struct child *c, const struct child_spec *spec);

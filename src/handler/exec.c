@@ -18,6 +18,9 @@
 
 enum {
 	OUTPUT_GRACE_MS = 200,
+	/* The output of what has ended by then is read with its end: watching its pipes would only
+	 * wake the loop for each of them as well. */
+	WATCH_AFTER_MS = 10,
 	START_AGAIN_FIRST_MS = 100,
 	START_AGAIN_MAX_MS = 5000,
 	BACKGROUND_LOG_INTERVAL_MS = 10000,
@@ -324,6 +327,7 @@ void execs_offer(struct execs *x, struct entry *e, const struct fields *f)
 	struct run *r = run_new(x);
 	int error;
 
+	spec.watch_after_ms = WATCH_AFTER_MS;
 	common_number(x->common, e);
 	e->run = r;
 	r->entry = e;
