@@ -129,7 +129,7 @@ class Link:
             answer = self._answer(wire, item[0])
             if answer == CLOSED:
                 return
-            self.near.sendall(answer)
+            self.fake.pass_on(self.near, answer)
 
     @staticmethod
     def _answer(wire, rule):
@@ -173,6 +173,9 @@ class FakeRedis:
         for link in self.links:
             link.close()
         os.unlink(self.path)
+
+    def pass_on(self, near, answer):
+        near.sendall(answer)
 
     # What a test tells it
 

@@ -6,27 +6,10 @@ import re
 import time
 
 from harness import Case, WorkerCase, main
+from monitor import Monitor
 from servers import FLAVOUR, stays_true, wait_until
 
 HOLD = "record(id=json.load(sys.stdin)['id'])\ngate('go')\n"
-
-
-class Monitor:
-    """Commands as the server sees them."""
-
-    def __init__(self, redis):
-        self.connection = redis.connect()
-        self.connection.call("MONITOR")
-
-    def until(self, marker):
-        """Lower-case lines up to an ECHO of the marker."""
-        lines = []
-        while True:
-            line = self.connection.read().decode(errors="replace").lower()
-            if '"echo" "%s"' % marker in line:
-                self.connection.close()
-                return lines
-            lines.append(line)
 
 
 class Walks(WorkerCase):

@@ -22,6 +22,7 @@ def several(name, rule, edits, *tests):
 
 BREAKER = "e2e test_breaker Breaker."
 SCRIPTS = "e2e test_scripts "
+EVERY_WAY = "e2e test_same_verdicts SameVerdicts.test_every_way"
 
 # --- whose an entry is, and whether its data is still there ---------------------------------------
 
@@ -519,6 +520,29 @@ HANDLERS = [
            "component handler/test_worker_failures"),
 ]
 
+# --- every way through the daemon ------------------------------------------------------------------
+
+WAYS = [
+    mutant("bytes_that_moved", "a reply that came in part is found again where its bytes are now", "redis/entryscan.c",
+           "\t\tshift(s->fields, s->n_fields_done, by);\n", "", EVERY_WAY),
+    mutant("fields_of_the_run", "begin: the fields are those of the entry", "redis/begin.lua",
+           "answers[#answers + 1] = { 'ok', entry[2] }",
+           "answers[#answers + 1] = { 'ok', redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][2] }", EVERY_WAY),
+    mutant("begin_writes_the_run_without_scripts", "the same count by plain commands", "consumer/begin.c",
+           '{ "RETRYCOUNT", run, NULL }', '{ "IDLE", run[0] ? "0" : "1", NULL }', EVERY_WAY),
+    mutant("record_without_scripts", "a record is added by plain commands too", "consumer/undertaker.c",
+           "\t\tif (s->dead_letters)\n\t\t\tadd_record(s, e,", "\t\tif (!s->dead_letters)\n\t\t\tadd_record(s, e,",
+           EVERY_WAY),
+    mutant("every_id_of_a_batch", "XACK names every entry of a large batch", "consumer/settler.c",
+           "\t\tcommand_id(out, e->id);\n",
+           "\t\tcommand_id(out, i > 10 ? container_of(node->prev, struct entry, node)->id : e->id);\n", EVERY_WAY),
+    mutant("every_tag_of_a_line", "each tag of a line is obeyed", "handler/obey.c",
+           "\t\tslot = held_find(&w->held, tag);\n\t\tif (slot)", "\t\tslot = held_find(&w->held, tag);\n\t\tif (slot && !tags.len)",
+           EVERY_WAY),
+    mutant("large_input_from_its_start", "input too large for a pipe is read from its start", "handler/input.c",
+           "return lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;", "return 0;", EVERY_WAY),
+]
+
 TRIM = "e2e test_trim_script "
 RETENTION = [
     mutant("trim_over_all_groups", "trim: every group counts, not only one", "redis/trim.lua",
@@ -572,7 +596,8 @@ BY_HAND = [
            "e2e test_ctl_dead Looking.test_id_of_a_record_and_of_another_entry"),
 ]
 
-MUTANTS = OWNER + DEAD_LETTERS + ATTEMPTS + LEASES + HELD + REPLIES + ONCE + DRAINING + BREAKERS + HANDLERS + RETENTION + BY_HAND
+MUTANTS = OWNER + DEAD_LETTERS + ATTEMPTS + LEASES + HELD + REPLIES + ONCE + DRAINING + BREAKERS + HANDLERS + WAYS
+MUTANTS += RETENTION + BY_HAND
 
 
 def read(path):
