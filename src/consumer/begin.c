@@ -274,6 +274,7 @@ static void send_begin(struct stream *s, struct id_batch *b)
 {
 	struct buf *out = home_script(&s->home, SCRIPT_BEGIN, 1, 3 + 2 * b->len);
 
+	id_batch_sort(b);
 	command_text(out, s->name);
 	command_text(out, s->origin.group);
 	command_text(out, s->origin.consumer);

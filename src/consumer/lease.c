@@ -141,13 +141,6 @@ static void on_renew_reply(void *owner, void *request, const struct reply *r)
 
 /* ---- requests ---- */
 
-static int by_id(const void *a, const void *b)
-{
-	const struct entryid *x = a, *y = b;
-
-	return entryid_compare(*x, *y);
-}
-
 static void renew_looked_at(struct stream *s, const struct look *l)
 {
 	struct entry *e = entryset_find(&s->entries, l->id);
@@ -182,7 +175,7 @@ static void send_renewal(struct stream *s, struct id_batch *b)
 {
 	struct buf *out;
 
-	qsort(b->items, b->len, sizeof(b->items[0]), by_id);
+	id_batch_sort(b);
 	out = home_script(&s->home, SCRIPT_RENEW, 1, 2 + b->len);
 	command_text(out, s->name);
 	command_text(out, s->origin.group);

@@ -310,6 +310,18 @@ void pause_done(struct pause *p, struct stream *s)
 	ev_timer_stop(loop_ev(stream_loop(s)), &p->timer);
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct entryid *x = a, *y = b;
+
+	return entryid_compare(*x, *y);
+}
+
+void id_batch_sort(struct id_batch *b)
+{
+	qsort(b->items, b->len, sizeof(b->items[0]), by_id);
+}
+
 struct id_batch *id_batch_new(struct stream *s, size_t cap)
 {
 	struct id_batch *b = xmalloc(sizeof(*b) + cap * sizeof(b->items[0]));

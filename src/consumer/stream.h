@@ -346,6 +346,8 @@ struct id_batch {
 };
 
 struct id_batch *id_batch_new(struct stream *s, size_t cap) MUST_CHECK;
+/* In ascending order. */
+void id_batch_sort(struct id_batch *b);
 
 /* ---- arrival.c: what comes in ---- */
 

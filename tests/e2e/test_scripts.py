@@ -4,6 +4,7 @@
 
 import os
 import random
+import re
 
 import resp
 from harness import Case, main
@@ -212,6 +213,72 @@ class Begin(ScriptCase):
         self.assertEqual(answers, [["ok", ["k", "v" * 7, "", "l"]], ["ok", ["k", "v" * 8, "", "l"]], ["big", 11]])
         self.assert_pending(ids[1], "me", 5)
         self.assert_pending(ids[2], "me", 1)
+
+    def calls(self, command):
+        found = re.search(rb"cmdstat_%s:calls=(\d+)" % command, self.redis.call("INFO", "commandstats"))
+        return int(found[1]) if found else 0
+
+    def test_a_batch_costs_few_commands(self):
+        ids = self.fill("%d-1" % n for n in range(1, 301))
+        self.redis.call("CONFIG", "RESETSTAT")
+        answers = self.begin(*(part for n in range(100, 200) for part in (ids[n], 2 + n % 3)))
+        self.assertEqual(answers, [["ok", ["k", ids[n], "k", "\0\r\n"]] for n in range(100, 200)])
+        self.assertEqual(self.calls(b"xclaim"), 3)
+        self.assertLess(self.calls(b"xrange") + self.calls(b"xpending"), 16)
+        for n, entry_id in enumerate(ids):
+            self.assert_pending(entry_id, "me", 2 + n % 3 if 100 <= n < 200 else 1)
+
+    def test_ids_apart_and_in_any_order(self):
+        ids = self.fill("%d-1" % n for n in range(1, 500))
+        asked = ids[450::-30] + ids[10:20] + ids[30:20:-1]
+        answers = self.begin(*(part for entry_id in asked for part in (entry_id, 2)))
+        self.assertEqual(answers, [["ok", ["k", i, "k", "\0\r\n"]] for i in asked])
+        self.assertEqual({i for i, row in self.pending().items() if row[2] == 2}, set(asked))
+
+    def fates(self, rng, ids):
+        """What happens to each: m: ours still, b: and large, g: and deleted, o: another's, n: nobody's."""
+        fate = {entry_id: rng.choice("mmmmmbgon") for entry_id in ids}
+        for entry_id, what in fate.items():
+            large = ["large", "v" * 100] if what == "b" else []
+            self.redis.call("XADD", "s", entry_id, "k", entry_id, *large)
+        self.deliver()
+        for entry_id, what in fate.items():
+            if what == "n":
+                self.redis.call("XACK", "s", "g", entry_id)
+            else:
+                self.give(entry_id, "other" if what == "o" else "me", 60000, 9)
+        self.redis.call("XDEL", "s", *(i for i in ids if fate[i] == "g"))
+        if rng.random() < 0.5:
+            self.redis.call("XTRIM", "s", "MINID", ids[9])
+            fate.update((i, "g") for i in ids[:9] if fate[i] in "mb")
+        return fate
+
+    def test_at_random(self):
+        rng = random.Random(5)
+        answer = {"b": "big", "g": "gone", "o": "other", "n": "none"}
+        for _ in range(25):
+            self.redis.call("DEL", "s")
+            self.redis.call("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
+            ids = ["%d-%d" % (HUGE - 20 + n // 12, n) for n in range(1, 220)]
+            fate = self.fates(rng, ids)
+            first, n = rng.randrange(100), rng.choice((1, 2, 10, 50, 100))
+            asked = rng.sample(ids[first:first + rng.choice((100, 120))], n)
+            if rng.random() < 0.7:
+                asked.sort(key=key)
+            runs = {entry_id: rng.choice((10, 10, 11, 12)) for entry_id in asked}
+            answers = self.begin(*(part for i in asked for part in (i, runs[i])), bytes_max=100)
+            self.assertEqual([a[0] for a in answers], [answer.get(fate[i], "ok") for i in asked])
+            self.assertEqual([a[1] for a in answers if a[0] == "ok"],
+                             [["k", i] for i in asked if fate[i] == "m"])
+            self.check_begun(fate, {i: run for i, run in runs.items() if fate[i] == "m"})
+
+    def check_begun(self, fate, runs):
+        pending = self.pending()
+        self.assertEqual(set(pending), {i for i, what in fate.items() if what != "n"})
+        for entry_id, row in pending.items():
+            self.assertEqual((row[0], row[2]), ("other" if fate[entry_id] == "o" else "me",
+                                                runs.get(entry_id, 9)), entry_id)
+            self.assertEqual(row[1] < 60000, entry_id in runs, entry_id)
 
 
 class Renew(ScriptCase):

@@ -28,9 +28,9 @@ EVERY_WAY = "e2e test_same_verdicts SameVerdicts.test_every_way"
 
 OWNER = [
     mutant("owner_in_begin", "begin: the entry is pending for us", "redis/begin.lua",
-           "local entry = row and row[2] == me and redis.call('XRANGE', stream, id, id)[1]\n"
+           "local entry = row and row[2] == me and entry_of(id)\n"
            "\tif not row then\n\t\tanswers[#answers + 1] = { 'none' }\n\telseif row[2] ~= me then",
-           "local entry = row and redis.call('XRANGE', stream, id, id)[1]\n"
+           "local entry = row and entry_of(id)\n"
            "\tif not row then\n\t\tanswers[#answers + 1] = { 'none' }\n\telseif false then",
            SCRIPTS + "Begin.test_every_answer", "e2e test_sweep Stolen.test_waiting_entry_is_forgotten"),
     mutant("owner_in_renew", "renew: the entry is pending for us", "redis/renew.lua",
@@ -55,10 +55,16 @@ OWNER = [
            "slice_is(l->look.row.owner, s->origin.consumer) ? LOOK_OURS : LOOK_ANOTHERS", "LOOK_OURS",
            "e2e test_permissions Permissions.test_no_scripts_and_stolen_while_running"),
     mutant("look_in_begin", "begin looks before it claims", "redis/begin.lua",
-           "\tlocal row = pending(id)\n",
-           "\tlocal row = pending(id)\n\tif row and row[2] == me then\n"
+           "\tlocal row = row_of(id) or pending(id)\n",
+           "\tlocal row = row_of(id) or pending(id)\n\tif row and row[2] == me then\n"
            "\t\tredis.call('XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', run, 'JUSTID')\n\tend\n",
            SCRIPTS + "Begin.test_every_answer"),
+    mutant("others_in_begin", "begin: what is not among our own rows may be another's", "redis/begin.lua",
+           "local row = row_of(id) or pending(id)", "local row = row_of(id)",
+           SCRIPTS + "Begin.test_every_answer"),
+    mutant("pages_in_begin", "begin: a page from an id on need not begin with it", "redis/begin.lua",
+           "found[page[i][1]] = page[i]", "found[i == 1 and id or page[i][1]] = page[i]",
+           SCRIPTS + "Begin.test_at_random", SCRIPTS + "Begin.test_every_answer"),
     mutant("look_in_renew", "renew looks before it claims", "redis/renew.lua",
            "elseif not intact and gone(id) then", "elseif false then",
            SCRIPTS + "Renew.test_every_answer", SCRIPTS + "Renew.test_at_random"),
@@ -130,6 +136,9 @@ ATTEMPTS = [
     mutant("begin_writes_the_run", "begin: RETRYCOUNT n+1", "redis/begin.lua",
            "'RETRYCOUNT', run, 'JUSTID'", "'JUSTID'",
            SCRIPTS + "Begin.test_the_run_is_written_as_given", "e2e test_retry Attempts.test_redis_shows_the_count"),
+    mutant("begin_writes_each_run", "begin: runs of different numbers are written apart", "redis/begin.lua",
+           "local claim = claims[run] or", "local claim = select(2, next(claims)) or",
+           SCRIPTS + "Begin.test_a_batch_costs_few_commands", SCRIPTS + "Begin.test_at_random"),
     mutant("begin_counts_here", "begin: the count here is n+1", "consumer/begin.c",
            "\te->attempts++;\n", "", "e2e test_retry Attempts.test_the_last_one_is_max_attempts"),
     mutant("release_writes_the_runs", "release: RETRYCOUNT n", "redis/release.lua",
