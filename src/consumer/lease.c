@@ -3,6 +3,10 @@
  * Keeps what is held ours: every entry is renewed about each third of claim.min_idle, in batches,
  * by a script that checks the owner first. The set's order of freshness is the work list; renewals
  * are spread over the interval, and what finishes soon is never renewed at all.
+ *
+ * What only waits for its retry is put off until half the lease is over: the owner is looked at
+ * before its run in any case, so a late renewal can cost it nothing but its delay. A stall that is
+ * just too short to be noticed, a third of the lease, still leaves it ours.
  */
 #include <stdlib.h>
 
@@ -11,12 +15,17 @@
 #include "redis/command.h"
 
 enum {
-	BATCH_MAX = 50,
-	ASKED_MAX = 8, /* batches without a reply */
-	TICKS = 16,    /* of an interval */
+	BATCH_MAX = 100, /* more would hold up other clients of the server */
+	ASKED_MAX = 4,   /* batches without a reply */
+	TICKS = 16,      /* of an interval */
 };
 
-static void renew(struct stream *s, size_t quota);
+/* How many may be renewed that are not due yet. */
+struct quota {
+	size_t active, waiting;
+};
+
+static void renew(struct stream *s, struct quota quota);
 
 static uint64_t lease_ms(const struct stream *s)
 {
@@ -28,9 +37,14 @@ static uint64_t interval_ms(const struct stream *s)
 	return lease_ms(s) / 3;
 }
 
-static struct entry *stalest(const struct stream *s)
+static uint64_t waiting_interval_ms(const struct stream *s)
 {
-	struct list_node *node = list_first(&s->entries.by_freshness);
+	return lease_ms(s) / 2;
+}
+
+static struct entry *stalest_of(const struct list *leases)
+{
+	struct list_node *node = list_first(leases);
 
 	return node ? container_of(node, struct entry, lease_node) : NULL;
 }
@@ -134,7 +148,7 @@ static void on_renew_reply(void *owner, void *request, const struct reply *r)
 		renewed(s, b, r);
 	free(b);
 	if (r && !reply_is_error(r))
-		renew(s, 0);
+		renew(s, (struct quota){ 0 });
 	lease_watch(s);
 	consumer_wake(s->consumer);
 }
@@ -186,26 +200,54 @@ static void send_renewal(struct stream *s, struct id_batch *b)
 	s->lease.n_asked++;
 }
 
-/* Must the stalest entry be renewed now, or is it one of the quota of a tick? */
-static bool is_due(const struct stream *s, const struct entry *e, size_t taken, size_t quota)
+/* What comes behind an entry that is being renewed is on its way as well: each goes to the end of
+ * the line when sent. */
+static bool is_due(const struct stream *s, const struct entry *e, uint64_t within_ms)
 {
-	/* What comes behind it is on its way as well: each goes to the end of the line when sent.
-	 */
-	if (e->renewing)
-		return false;
-	if (e->fresh_at_ms < s->lease.all_before_ms || age_ms(s, e) >= interval_ms(s))
-		return true;
-	return taken < quota && age_ms(s, e) >= interval_ms(s) / 2;
+	return !e->renewing &&
+	       (e->fresh_at_ms < s->lease.all_before_ms || age_ms(s, e) >= within_ms);
+}
+
+static bool can_be_put_off(const struct stream *s, const struct entry *e)
+{
+	return e->state == ENTRY_WAITING && !e->renewing && age_ms(s, e) >= interval_ms(s) &&
+	       !is_due(s, e, waiting_interval_ms(s));
+}
+
+static struct entry *due_active(struct stream *s, struct quota *quota)
+{
+	struct entry *e;
+
+	while ((e = stalest_of(&s->entries.by_freshness)) && can_be_put_off(s, e))
+		entryset_put_off_lease(&s->entries, e);
+	if (!e || is_due(s, e, interval_ms(s)))
+		return e;
+	if (!quota->active || e->state == ENTRY_WAITING || !is_due(s, e, interval_ms(s) / 2))
+		return NULL;
+	quota->active--;
+	return e;
+}
+
+static struct entry *due_waiting(struct stream *s, struct quota *quota)
+{
+	struct entry *e = stalest_of(&s->entries.put_off);
+
+	if (!e || is_due(s, e, waiting_interval_ms(s)))
+		return e;
+	if (!quota->waiting)
+		return NULL;
+	quota->waiting--;
+	return e;
 }
 
 /* The next batch of what is due; each entry goes to the end of the line when it is taken. */
-static struct id_batch *take_due(struct stream *s, size_t taken, size_t left, size_t quota)
+static struct id_batch *take_due(struct stream *s, size_t left, struct quota *quota)
 {
 	struct id_batch *b = id_batch_new(s, BATCH_MAX);
 	struct entry *e;
 
-	while (b->len < BATCH_MAX && b->len < left && (e = stalest(s)) &&
-	       is_due(s, e, taken + b->len, quota)) {
+	while (b->len < BATCH_MAX && b->len < left &&
+	       ((e = due_active(s, quota)) || (e = due_waiting(s, quota)))) {
 		b->items[b->len++].id = e->id;
 		e->renewing = true;
 		entryset_requeue_lease(&s->entries, e);
@@ -214,18 +256,18 @@ static struct id_batch *take_due(struct stream *s, size_t taken, size_t left, si
 }
 
 /* Renews what is overdue, and of the rest the quota, as far as replies are not outstanding. */
-static void renew(struct stream *s, size_t quota)
+static void renew(struct stream *s, struct quota quota)
 {
-	size_t taken = 0, n_leased = s->entries.by_freshness.len;
+	size_t left = entryset_n_leased(&s->entries);
 
-	while (s->lease.n_asked < ASKED_MAX && taken < n_leased) {
-		struct id_batch *b = take_due(s, taken, n_leased - taken, quota);
+	while (s->lease.n_asked < ASKED_MAX && left) {
+		struct id_batch *b = take_due(s, left, &quota);
 
 		if (!b->len) {
 			free(b);
 			return;
 		}
-		taken += b->len;
+		left -= b->len;
 		if (home_may_script(&s->home)) {
 			send_renewal(s, b);
 			continue;
@@ -233,6 +275,16 @@ static void renew(struct stream *s, size_t quota)
 		renew_without_script(s, b);
 		free(b);
 	}
+}
+
+/* So that all come round in an interval of theirs. */
+static struct quota quota_of_tick(const struct stream *s)
+{
+	size_t n_waiting = entryset_count(&s->entries, ENTRY_WAITING);
+	size_t n_active = entryset_n_leased(&s->entries) - n_waiting;
+
+	return (struct quota){ n_active / TICKS + 1,
+		n_waiting * interval_ms(s) / waiting_interval_ms(s) / TICKS + 1 };
 }
 
 static void on_tick(struct ev_loop *ev, ev_timer *w, int events)
@@ -243,36 +295,34 @@ static void on_tick(struct ev_loop *ev, ev_timer *w, int events)
 	(void)events;
 	if (!home_is_up(&s->home))
 		return;
-	renew(s, s->entries.by_freshness.len / TICKS + 1);
+	renew(s, quota_of_tick(s));
 	lease_watch(s);
 }
 
 /* When to look again: a tick later at the soonest, when the stalest entry has half its interval
  * behind it at the latest. */
-static uint64_t next_tick_ms(const struct stream *s, const struct entry *e)
+static uint64_t next_tick_ms(const struct stream *s)
 {
+	const struct entry *e = stalest_of(&s->entries.by_freshness);
 	uint64_t tick_ms = interval_ms(s) / TICKS + 1, half_ms = interval_ms(s) / 2;
-	uint64_t left_ms = half_ms > age_ms(s, e) ? half_ms - age_ms(s, e) : 0;
+	uint64_t left_ms = e && half_ms > age_ms(s, e) ? half_ms - age_ms(s, e) : 0;
 
-	return left_ms > tick_ms ? left_ms : tick_ms;
+	return left_ms > tick_ms && !s->entries.put_off.len ? left_ms : tick_ms;
 }
 
 void lease_watch(struct stream *s)
 {
-	struct entry *e;
-
 	if (ev_is_active(&s->lease.timer) || !home_is_up(&s->home))
 		return;
-	e = stalest(s);
-	if (e)
-		loop_timer_in(stream_loop(s), &s->lease.timer, next_tick_ms(s, e));
+	if (entryset_n_leased(&s->entries))
+		loop_timer_in(stream_loop(s), &s->lease.timer, next_tick_ms(s));
 }
 
 void lease_renew_all(struct stream *s)
 {
 	s->lease.all_before_ms = stream_now_ms(s);
 	if (home_is_up(&s->home))
-		renew(s, 0);
+		renew(s, (struct quota){ 0 });
 	lease_watch(s);
 }
 

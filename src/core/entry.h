@@ -75,6 +75,7 @@ struct entry {
 	bool recorded;  /* BURYING: it is in the dead-letter stream already */
 	bool asked;     /* BURYING, RELEASING: a command about it is on its way */
 	bool renewing;  /* a renewal of its lease is on its way */
+	bool put_off;   /* on the set's list of renewals that are put off */
 	bool lost;      /* pending for another: only an ok still counts */
 	bool skipped;   /* ACKING: its guard key was set, it did not run */
 	uint16_t guard_key_len;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Owns the entries of one stream. The invariant: an entry is in the table of held ids, on the list
- * of its state, in the heap exactly when it is WAITING, and on the freshness list exactly when its
- * state is leased.
+ * of its state, in the heap exactly when it is WAITING, and on one of the two lists of leases
+ * exactly when its state is leased: on that of those put off only while it is WAITING or BEGINNING.
  */
 #include "core/entryset.h"
 
@@ -30,6 +30,8 @@ static const unsigned allowed[ENTRY_STATE_COUNT] = {
 
 static const unsigned leased =
     BIT(WAITING) | BIT(BEGINNING) | BIT(CHECKING) | BIT(READY) | BIT(RUNNING) | BIT(BURYING);
+
+static const unsigned may_be_put_off = BIT(WAITING) | BIT(BEGINNING);
 
 enum { FIRST_BUCKETS = 64, SPARE_AT_MOST = 4096 };
 
@@ -136,6 +138,25 @@ static void leave_state(struct entryset *es, struct entry *e)
 	es->totals->in[e->state]--;
 }
 
+static void leave_leases(struct entryset *es, struct entry *e)
+{
+	list_remove(e->put_off ? &es->put_off : &es->by_freshness, &e->lease_node);
+	e->put_off = false;
+}
+
+/* What is put off is staler than all that is not. */
+static void change_lease(struct entryset *es, struct entry *e, enum entry_state to)
+{
+	if (!list_listed(&e->lease_node))
+		return;
+	if (!(leased & 1u << to)) {
+		leave_leases(es, e);
+	} else if (e->put_off && !(may_be_put_off & 1u << to)) {
+		leave_leases(es, e);
+		list_prepend(&es->by_freshness, &e->lease_node);
+	}
+}
+
 static void change_state(struct entryset *es, struct entry *e, enum entry_state to)
 {
 	assert(entry_state_allows((enum entry_state)e->state, to));
@@ -148,8 +169,7 @@ static void change_state(struct entryset *es, struct entry *e, enum entry_state 
 		drop_payload(e);
 	if (e->guard_key_len && !(with_guard_key & 1u << to))
 		drop_guard_key(e);
-	if (!(leased & 1u << to) && list_listed(&e->lease_node))
-		list_remove(&es->by_freshness, &e->lease_node);
+	change_lease(es, e, to);
 	enter_state(es, e, to);
 }
 
@@ -185,6 +205,7 @@ void entryset_init(struct entryset *es, struct entry_totals *totals)
 	for (int i = 0; i < ENTRY_STATE_COUNT; i++)
 		list_init(&es->in[i]);
 	list_init(&es->by_freshness);
+	list_init(&es->put_off);
 	list_init(&es->spare);
 }
 
@@ -279,8 +300,21 @@ void entryset_requeue(struct entryset *es, struct entry *e)
 
 void entryset_requeue_lease(struct entryset *es, struct entry *e)
 {
-	list_remove(&es->by_freshness, &e->lease_node);
+	leave_leases(es, e);
 	list_append(&es->by_freshness, &e->lease_node);
+}
+
+void entryset_put_off_lease(struct entryset *es, struct entry *e)
+{
+	assert(e->state == ENTRY_WAITING && list_first(&es->by_freshness) == &e->lease_node);
+	leave_leases(es, e);
+	list_append(&es->put_off, &e->lease_node);
+	e->put_off = true;
+}
+
+size_t entryset_n_leased(const struct entryset *es)
+{
+	return es->by_freshness.len + es->put_off.len;
 }
 
 void entryset_freshen(struct entryset *es, struct entry *e, uint64_t now_ms)

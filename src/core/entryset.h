@@ -26,6 +26,7 @@ struct entryset {
 	struct entry_totals *totals;
 	struct list in[ENTRY_STATE_COUNT];
 	struct list by_freshness; /* leased states only; the stalest first */
+	struct list put_off;      /* the same of leases whose renewal is put off: they are staler */
 	struct heap due;          /* WAITING */
 	struct entry **buckets;
 	size_t n_buckets, n_held;
@@ -64,6 +65,13 @@ void entryset_requeue(struct entryset *es, struct entry *e);
 
 /* Puts e last in the order of freshness without its being fresh: its renewal is on its way. */
 void entryset_requeue_lease(struct entryset *es, struct entry *e);
+
+/* Puts off the lease of e, WAITING and first in the order of freshness: it goes behind others that
+ * are put off. It is first in the order of freshness again as soon as it is more than waiting. */
+void entryset_put_off_lease(struct entryset *es, struct entry *e);
+
+/* Leases there are, put off or not. */
+size_t entryset_n_leased(const struct entryset *es);
 
 /* e was read, claimed, begun or renewed just now. */
 void entryset_freshen(struct entryset *es, struct entry *e, uint64_t now_ms);

@@ -169,13 +169,16 @@ enum { N_SETS = 3, N_IDS = 300, N_STEPS = 30000 };
 struct model_entry {
 	struct entry *e; /* NULL: not held */
 	enum entry_state state;
-	uint64_t due_at_ms, lease_place, state_place, fresh_at_ms;
+	uint64_t due_at_ms, state_place, fresh_at_ms;
+	int64_t lease_place;
+	bool put_off;
 	uint32_t bytes;
 };
 
 struct walk {
 	struct rng rng;
 	uint64_t now_ms, place;
+	int64_t front; /* of the order of freshness: goes down */
 	uint64_t shared_bytes;
 	struct entry_totals totals;
 	struct entryset sets[N_SETS];
@@ -217,7 +220,14 @@ static void step_add(struct walk *w, struct entryset *es, struct model_entry *m,
 	m->state = ready ? ENTRY_READY : ENTRY_WAITING;
 	m->due_at_ms = m->fresh_at_ms = w->now_ms;
 	m->bytes = 0;
-	m->lease_place = m->state_place = ++w->place;
+	m->state_place = ++w->place;
+	m->lease_place = (int64_t)w->place;
+	m->put_off = false;
+}
+
+static bool may_be_put_off(enum entry_state s)
+{
+	return s == ENTRY_WAITING || s == ENTRY_BEGINNING;
 }
 
 static void step_move(struct walk *w, struct entryset *es, struct model_entry *m)
@@ -233,6 +243,10 @@ static void step_move(struct walk *w, struct entryset *es, struct model_entry *m
 		move(es, m->e, to);
 	m->state = to;
 	m->state_place = ++w->place;
+	if (m->put_off && !may_be_put_off(to)) {
+		m->put_off = false;
+		m->lease_place = --w->front;
+	}
 	if (!keeps_bytes(to))
 		m->bytes = 0;
 	if (to == ENTRY_GONE)
@@ -272,8 +286,28 @@ static void step_freshen(struct walk *w, struct entryset *es, struct model_entry
 {
 	m->fresh_at_ms = w->now_ms;
 	entryset_freshen(es, m->e, w->now_ms);
-	if (keeps_lease(m->state))
-		m->lease_place = ++w->place;
+	if (!keeps_lease(m->state))
+		return;
+	m->lease_place = (int64_t)++w->place;
+	m->put_off = false;
+}
+
+/* Whatever entry is first in the order of freshness. */
+static void step_put_off(struct walk *w, int set)
+{
+	struct entryset *es = &w->sets[set];
+	struct list_node *node = list_first(&es->by_freshness);
+
+	for (int i = 0; node && i < N_IDS; i++) {
+		struct model_entry *m = &w->model[set][i];
+
+		if (!m->e || node != &m->e->lease_node || m->state != ENTRY_WAITING)
+			continue;
+		entryset_put_off_lease(es, m->e);
+		m->put_off = true;
+		m->lease_place = (int64_t)++w->place;
+		return;
+	}
 }
 
 static void step_requeue(struct walk *w, struct entryset *es, struct model_entry *m)
@@ -283,7 +317,8 @@ static void step_requeue(struct walk *w, struct entryset *es, struct model_entry
 		m->state_place = ++w->place;
 	} else if (keeps_lease(m->state)) {
 		entryset_requeue_lease(es, m->e);
-		m->lease_place = ++w->place;
+		m->lease_place = (int64_t)++w->place;
+		m->put_off = false;
 	}
 }
 
@@ -300,7 +335,7 @@ static void step(struct walk *w)
 		step_add(w, es, m, i);
 		return;
 	}
-	switch (rng_between(&w->rng, 0, 7)) {
+	switch (rng_between(&w->rng, 0, 8)) {
 	case 0:
 		step_payload(w, es, m);
 		break;
@@ -312,6 +347,9 @@ static void step(struct walk *w)
 		break;
 	case 3:
 		step_failure(m);
+		break;
+	case 4:
+		step_put_off(w, set);
 		break;
 	default:
 		step_move(w, es, m);
@@ -352,13 +390,12 @@ static void check_state_list(const struct walk *w, int set, enum entry_state sta
 	assert_int_equal(entryset_count(es, state), expected);
 }
 
-static void check_freshness(const struct walk *w, int set)
+static void check_leases(const struct walk *w, int set, const struct list *leases, bool put_off)
 {
-	const struct entryset *es = &w->sets[set];
-	uint64_t before = 0;
+	int64_t before = INT64_MIN;
 	size_t n = 0, expected = 0;
 
-	list_foreach(&es->by_freshness, node) {
+	list_foreach(leases, node) {
 		const struct entry *e = container_of(node, struct entry, lease_node);
 		const struct model_entry *m = model_of(w, set, e);
 
@@ -367,10 +404,22 @@ static void check_freshness(const struct walk *w, int set)
 		before = m->lease_place;
 		n++;
 	}
-	for (int i = 0; i < N_IDS; i++)
-		expected += w->model[set][i].e && keeps_lease(w->model[set][i].state);
+	for (int i = 0; i < N_IDS; i++) {
+		const struct model_entry *m = &w->model[set][i];
+
+		expected += m->e && keeps_lease(m->state) && m->put_off == put_off;
+	}
 	assert_int_equal(n, expected);
-	assert_int_equal(es->by_freshness.len, expected);
+	assert_int_equal(leases->len, expected);
+}
+
+static void check_freshness(const struct walk *w, int set)
+{
+	const struct entryset *es = &w->sets[set];
+
+	check_leases(w, set, &es->by_freshness, false);
+	check_leases(w, set, &es->put_off, true);
+	assert_int_equal(entryset_n_leased(es), es->by_freshness.len + es->put_off.len);
 }
 
 static void check_due_and_lowest(const struct walk *w, int set)
