@@ -17,7 +17,7 @@
 #include "consumer/stream.h"
 #include "redis/command.h"
 
-enum { BATCH_MAX = 100, TRIAL_BATCH = 2 };
+enum { BATCH_MAX = 100, BATCHES_AT_ONCE = 4, TRIAL_BATCH = 2 };
 enum { SMALL_BYTES = 64 * 1024, DAY_MS = 24 * 60 * 60 * 1000 };
 
 /* How often an entry was not fetched, and what follows. */
@@ -302,15 +302,20 @@ static uint32_t room_to_begin(struct consumer *c)
 	return 0;
 }
 
-/* Of one stream: so many payloads may be on their way at once. */
+/* Of one stream, in one batch. Others are on their way while the server works on the first, but not
+ * while it is not known how much the connection bears. */
 static uint32_t stream_may_begin(const struct stream *s)
 {
 	size_t n = entryset_count(&s->entries, ENTRY_BEGINNING);
 	const struct entry *first = entryset_first_due(&s->entries);
+	uint32_t at_once = s->beginner.batch_max, may;
 
 	if (s->beginner.alone || (n && first && goes_alone(first)))
 		return 0;
-	return n < s->beginner.batch_max ? s->beginner.batch_max - (uint32_t)n : 0;
+	if (at_once == BATCH_MAX)
+		at_once *= BATCHES_AT_ONCE;
+	may = n < at_once ? at_once - (uint32_t)n : 0;
+	return may < s->beginner.batch_max ? may : s->beginner.batch_max;
 }
 
 static void begin_stream(struct stream *s, uint32_t room)
