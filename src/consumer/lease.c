@@ -15,9 +15,10 @@
 #include "redis/command.h"
 
 enum {
-	BATCH_MAX = 100, /* more would hold up other clients of the server */
-	ASKED_MAX = 4,   /* batches without a reply */
-	TICKS = 16,      /* of an interval */
+	/* 0.4 ms of the server's time; what is sent in a row other clients wait for together. */
+	BATCH_MAX = 100,
+	ASKED_MAX = 2, /* batches without a reply */
+	TICKS = 16,    /* of an interval */
 };
 
 /* How many may be renewed that are not due yet. */
