@@ -157,6 +157,12 @@ def machine():
         f"{first_line('php', '--version')}, {first_line('go', 'version')}"]
 
 
+def limits():
+    """What is written by hand about goals that are not met."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "limits.md")) as file:
+        return file.read()
+
+
 def save(folder, text, run):
     """Keeps a run, {rounds, load, machine, samples}: as a page, and for programs."""
     os.makedirs(folder, exist_ok=True)
@@ -171,6 +177,9 @@ Written by `make bench`: {run["rounds"]} rounds, candidates in turn, median [min
 as a ratio to the baseline of the same run; CPU time for each entry is the stable figure.
 
 {text}
+
+{limits()}
+## Every candidate
 
 {details(run["samples"])}
 

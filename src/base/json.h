@@ -25,7 +25,8 @@ static inline size_t json_string_max(size_t n)
 	return 6 * n + 2;
 }
 
-/* The same at `out`, which has room for json_string_max(); returns its end, NULL instead of false. */
+/* The same at `out`, which has room for json_string_max(); returns its end, NULL instead of false.
+ */
 char *json_put_string(char *out, struct slice s);
 
 /* Appends s as a JSON string, ill-formed bytes replaced by U+FFFD. */

@@ -31,7 +31,7 @@ struct entryset {
 	struct entry **buckets;
 	size_t n_buckets, n_held;
 	struct entryid highest; /* of all that were ever held: what is above it is not */
-	struct list spare; /* memory of freed entries, by .node */
+	struct list spare;      /* memory of freed entries, by .node */
 };
 
 /* The totals outlive the set. */

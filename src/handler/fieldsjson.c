@@ -29,21 +29,19 @@ static struct slice value_of(const struct fields *f, size_t i)
 /* The put_ functions write to where there is room for the longest form of all fields, and return
  * the end of what they wrote. */
 
-static char *put_text(char *out, const char *text)
+static char *put(char *out, struct slice text)
 {
-	size_t len = strlen(text);
-
-	memcpy(out, text, len);
-	return out + len;
+	memcpy(out, text.data, text.len);
+	return out + text.len;
 }
 
 static const char base64_before[] = "{\"base64\":\"", base64_behind[] = "\"}";
 
 static char *put_base64(char *out, struct slice s)
 {
-	out = put_text(out, base64_before);
+	out = put(out, slice_of(base64_before));
 	out = text_put_base64(out, s);
-	return put_text(out, base64_behind);
+	return put(out, slice_of(base64_behind));
 }
 
 static char *put_bytes(char *out, struct slice s)
@@ -221,7 +219,7 @@ static char *put_gathered(char *out, const struct fields *f)
 static char *put_pairs(char *out, const struct fields *f)
 {
 	for (size_t i = 0; i < f->n_pairs; i++) {
-		out = put_text(out, i ? ",[" : "[");
+		out = put(out, slice_of(i ? ",[" : "["));
 		out = put_bytes(out, name_of(f, i));
 		*out++ = ',';
 		out = put_bytes(out, value_of(f, i));
@@ -247,13 +245,13 @@ static size_t longest_form(const struct fields *f)
 void fieldsjson_append(struct buf *to, const struct fields *f)
 {
 	size_t room = longest_form(f);
-	char *start = buf_reserve(to, room), *inside = put_text(start, object_key), *end;
+	char *start = buf_reserve(to, room), *inside = put(start, slice_of(object_key)), *end;
 
 	end = has_equal_names(f) ? put_gathered(inside, f) : put_object(inside, f);
 	if (end) {
 		*end++ = '}';
 	} else {
-		end = put_pairs(put_text(start, pairs_key), f);
+		end = put_pairs(put(start, slice_of(pairs_key)), f);
 		*end++ = ']';
 	}
 	assert((size_t)(end - start) <= room);
