@@ -64,10 +64,13 @@ class Reads:
     def _unanswered(self):
         return len(self.rule.hits) - self.n_answered
 
-    def _answer(self, old):
-        end = time.monotonic() + (0.2 if self.most < 2 else 0)
+    def _wait_for_another(self, seconds):
+        end = time.monotonic() + seconds
         while self._unanswered() < 2 and time.monotonic() < end:
             time.sleep(0.002)
+
+    def _answer(self, old):
+        self._wait_for_another(0.2 if self.most < 2 else 0)
         self.most = max(self.most, self._unanswered())
         self.n_answered += 1
         new = self.change(old)
