@@ -129,6 +129,20 @@ class Window(WorkerCase):
         self.assertEqual(len({r["tag"] for r in self.records()}), 100)
 
 
+class InputPipe(WorkerCase):
+    def sizes(self, concurrency):
+        self.start_worker("import fcntl\nrecord(size=fcntl.fcntl(0, 1032))\nfor entry in entries(): pass\n",
+                          {"handler.concurrency": concurrency})
+        self.wait_records(concurrency)
+        return {record["size"] for record in self.records()}
+
+    def test_of_a_few_workers_is_large(self):
+        self.assertEqual(self.sizes(2), {256 * 1024})
+
+    def test_of_many_is_as_usual(self):
+        self.assertEqual(self.sizes(16), {64 * 1024})
+
+
 class Verdicts(WorkerCase):
     def test_drop(self):
         daemon = self.start_worker("for entry in entries(): say('drop', entry['tag'], 'too old')\n")
