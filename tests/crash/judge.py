@@ -127,6 +127,11 @@ class Excuses:
         return {"thief" for at in self.evidence.thefts.get(key, ())
                 if since_ns - MIN_IDLE_NS - SLACK_NS <= at <= until_ns}
 
+    def of_queue(self, run, taken_ns):
+        """It stood in a worker's queue when the thief took it: its daemon has not claimed it since."""
+        return {"thief" for at in self.evidence.thefts.get(run.key, ())
+                if run.mode == "line" and (taken_ns or 0) < at <= run.start_ns}
+
     def claimed_ns(self, run, until_ns):
         """When the run's daemon last claimed or renewed the entry, as far as Redis was asked; or None."""
         times = [at for at, who in self.evidence.leases.get(run.key, ()) if who == run.daemon and at <= until_ns]
@@ -144,7 +149,7 @@ class Excuses:
         if later.mode != "line":
             second &= STANDS_STILL
         return ({"first: " + kind for kind in first} | {"second: " + kind for kind in second}
-                | self.of_theft(earlier.key, earlier.start_ns, later.start_ns))
+                | self.of_theft(earlier.key, earlier.start_ns, later.start_ns) | self.of_queue(later, taken))
 
     def same_life(self, a, b):
         return a.daemon == b.daemon and self.life_of(a) is self.life_of(b)
