@@ -92,8 +92,10 @@ class Link:
         self.far = socket.socket(socket.AF_UNIX)
         self.far.connect(server_path)
         self.asked = queue.Queue()  # (rule or None) for each command, in order
+        self.said = queue.Queue()  # what the server answered
         for work in (self._commands, self._answers):
             threading.Thread(target=self._until_closed, args=(work,), daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
 
     def _until_closed(self, work):
         try:
@@ -120,22 +122,31 @@ class Link:
             if not (rule and rule.before):
                 self.far.sendall(raw)
 
+    def _listen(self):
+        """The server's closing comes after its answers, and is noticed with nothing asked."""
+        try:
+            wire = Wire(self.far)
+            while True:
+                self.said.put(wire.message())
+        except (OSError, ValueError):
+            self.said.put(CLOSED)
+            self.asked.put(CLOSED)
+
     def _answers(self):
-        wire = Wire(self.far)
         while True:
             item = self.asked.get()
             if item == CLOSED:
                 return
-            answer = self._answer(wire, item[0])
+            answer = self._answer(item[0])
             if answer == CLOSED:
                 return
             self.fake.pass_on(self.near, answer)
 
-    @staticmethod
-    def _answer(wire, rule):
-        if rule is None:
-            return wire.message()
-        return rule.change(None if rule.before else wire.message())
+    def _answer(self, rule):
+        if rule and rule.before:
+            return rule.change(None)
+        answer = self.said.get()
+        return rule.change(answer) if rule and answer != CLOSED else answer
 
 
 class FakeRedis:
