@@ -166,8 +166,8 @@ static void on_broken(void *owner, const struct fault *fault)
 {
 	struct conn *c = owner;
 
-	if (c->state == CONN_HANDSHAKE && fault_is_set(&c->handshake->fault))
-		fault_take(fault_at(&c->fault), &c->handshake->fault);
+	if (c->state == CONN_HANDSHAKE && c->handshake->fault)
+		fault_take(fault_at(&c->fault), c->handshake->fault);
 	else if (seems_to_want_tls(c))
 		fault_set(fault_at(&c->fault), "%s before any answer: a port with TLS needs %s",
 		    fault->why, c->spec.tls_switch);
@@ -187,8 +187,8 @@ static void on_handshake_done(struct conn *c)
 {
 	struct log_fields fields = log_fields_of(c);
 
-	if (fault_is_set(&c->handshake->fault)) {
-		fault_take(fault_at(&c->fault), &c->handshake->fault);
+	if (c->handshake->fault) {
+		fault_take(fault_at(&c->fault), c->handshake->fault);
 		return;
 	}
 	c->client_id = c->handshake->client_id;
@@ -213,7 +213,7 @@ static void on_secure(void *owner)
 	c->client_id = 0;
 	c->handshake = handshake_new(c, c->spec.host, on_handshake_done);
 	if (handshake_start(c->handshake, c->client_name)) {
-		fault_take(fault_at(&c->fault), &c->handshake->fault);
+		fault_take(fault_at(&c->fault), c->handshake->fault);
 		go_down(c);
 	}
 }

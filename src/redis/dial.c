@@ -39,10 +39,19 @@ static void close_socket(struct dial *d)
 	d->fd = -1;
 }
 
+static void forget_addresses(struct dial *d)
+{
+	free(d->addresses);
+	d->addresses = NULL;
+	d->n_addresses = 0;
+}
+
+/* No more room than they take: a thousand connections may dial at once. */
 static void set_addresses(struct dial *d, const struct address_list *list)
 {
 	free(d->addresses);
-	d->addresses = list ? xmemdup(list, sizeof(*list)) : NULL;
+	d->addresses = xmemdup(list->items, list->len * sizeof(list->items[0]));
+	d->n_addresses = list->len;
 }
 
 static void connected(struct dial *d)
@@ -50,7 +59,7 @@ static void connected(struct dial *d)
 	int fd = d->fd;
 
 	d->fd = -1;
-	set_addresses(d, NULL);
+	forget_addresses(d);
 	ev_io_stop(loop_ev(d->loop), &d->writable);
 	d->on_connected(d->owner, fd);
 }
@@ -87,13 +96,13 @@ static void try_address(struct dial *d, const struct address *a)
 static void try_next(struct dial *d, const char *why)
 {
 	close_socket(d);
-	if (d->n_tried == d->addresses->len) {
-		set_addresses(d, NULL);
+	if (d->n_tried == d->n_addresses) {
+		forget_addresses(d);
 		d->on_failed(d->owner, why);
 		return;
 	}
 	d->n_tried++;
-	try_address(d, &d->addresses->items[d->next++ % d->addresses->len]);
+	try_address(d, &d->addresses[d->next++ % d->n_addresses]);
 }
 
 static void on_writable(struct ev_loop *ev, ev_io *w, int events)
@@ -117,7 +126,7 @@ static void on_again(struct ev_loop *ev, ev_timer *w, int events)
 
 	(void)ev;
 	(void)events;
-	try_address(d, &d->addresses->items[0]);
+	try_address(d, &d->addresses[0]);
 }
 
 static void on_resolved(void *owner, const struct address_list *list, const char *why)
@@ -252,7 +261,7 @@ void dial_stop(struct dial *d)
 	resolve_cancel(d->resolution);
 	d->resolution = NULL;
 	close_socket(d);
-	set_addresses(d, NULL);
+	forget_addresses(d);
 	if (d->user)
 		primary_failed(d->user);
 }

@@ -34,8 +34,8 @@ struct dial {
 	ev_io writable;
 	ev_timer again; /* the queue of the listening socket was full */
 	struct resolution *resolution;
-	struct address_list *addresses; /* while it dials: it is larger than all the rest */
-	unsigned next, n_tried;
+	struct address *addresses; /* while it dials */
+	unsigned n_addresses, next, n_tried;
 };
 
 /* The first members, down to on_moved, are set by the caller. */

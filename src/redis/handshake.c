@@ -19,9 +19,9 @@ static void expect(struct handshake *h, reply_fn *on_reply)
 static void refused(struct handshake *h, const char *what, struct slice text)
 {
 	if (redis_error_class(text) == REDIS_AUTH)
-		fault_set_lasting(&h->fault, "%s: %.*s", what, (int)text.len, text.data);
+		fault_set_lasting(fault_at(&h->fault), "%s: %.*s", what, (int)text.len, text.data);
 	else
-		fault_set(&h->fault, "%s: %.*s", what, (int)text.len, text.data);
+		fault_set(fault_at(&h->fault), "%s: %.*s", what, (int)text.len, text.data);
 }
 
 static void on_auth_reply(void *owner, void *request, const struct reply *r)
@@ -119,7 +119,7 @@ static int authenticate(struct handshake *h, const struct redis_settings *s)
 	int r = secret_read(&s->secret, &password, &path);
 
 	if (r) {
-		fault_set_lasting(&h->fault, "%s: %s", path, strerror(-r));
+		fault_set_lasting(fault_at(&h->fault), "%s: %s", path, strerror(-r));
 		free(path);
 		return r;
 	}
@@ -144,6 +144,9 @@ struct handshake *handshake_new(struct conn *c, const struct redis_host *host,
 
 void handshake_free(struct handshake *h)
 {
+	if (!h)
+		return;
+	free(h->fault);
 	free(h);
 }
 

@@ -17,7 +17,7 @@ struct handshake {
 	const struct redis_host *host;
 	void (*on_done)(struct conn *c);
 
-	struct fault fault; /* set: it has failed */
+	struct fault *fault; /* it has failed, for this; NULL: not so far */
 	uint64_t client_id; /* Redis' number of the connection; 0: not told */
 };
 
