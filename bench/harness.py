@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -131,10 +132,19 @@ def cpu_s(pids, seconds):
     return [(cpu_ns(pid) - cpu) / 1e9 for pid, cpu in zip(pids, before)]
 
 
-def private_mb(pid):
-    """Memory that no other process has, in millions of bytes."""
+def memory(pid):
+    """What no other process has, and what of it was written, in millions of bytes.
+
+    The rest are pages of programs and libraries that nobody else uses now. Those of a program that
+    was just built count as written until they are on the disk.
+    """
+    os.sync()
+    mb = Counter()
     with open(f"/proc/{pid}/smaps_rollup") as file:
-        return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) * 1024 / 1e6
+        for name, size, *_ in map(str.split, file):
+            if name.startswith("Private_"):
+                mb[name] += int(size) * 1024 / 1e6
+    return {"private_mb": mb.total(), "written_mb": mb["Private_Dirty:"]}
 
 
 def percentile(values, share):

@@ -3,7 +3,7 @@
 import time
 
 from draining import Load, c_handler, fill, in_worker_mode, some_streams, wait_blocked
-from harness import children, cpu_s, private_mb, wait_until
+from harness import children, cpu_s, memory, wait_until
 
 SETTLE_S = 2  # the first reads, and the connections, are over
 
@@ -19,6 +19,6 @@ def idle(streams=1, workers=1):
             time.sleep(SETTLE_S)
             seconds = 2 if bench.quick else 6
             server, daemon = cpu_s((bench.server.process.pid, process.pid), seconds)
-            return {"private_mb": private_mb(process.pid), "daemon_ms_per_s": daemon * 1000 / seconds,
+            return {**memory(process.pid), "daemon_ms_per_s": daemon * 1000 / seconds,
                     "server_ms_per_s": server * 1000 / seconds}
     return measure

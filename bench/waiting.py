@@ -5,7 +5,7 @@ import time
 
 from draining import (FULL_READS, Load, MILLION, add_stream, c_handler, drain, fill, group_state, in_worker_mode,
                       wait_blocked)
-from harness import Failed, cpu_s, private_mb, wait_until
+from harness import Failed, cpu_s, memory, wait_until
 
 LEASE_S, QUICK_LEASE_S = 60, 15
 FILL_S = 300
@@ -40,7 +40,7 @@ def leases(bench, process, entries, lease_s):
     server_us, client_us = server * 1e6 / (2 * entries), client * 1e6 / (2 * entries)
     percent = 100 * MILLION / (LEASE_S / 2) / 1e6
     return {"server_us": server_us, "client_us": client_us, "server_percent": server_us * percent,
-            "client_percent": client_us * percent, "private_mb": private_mb(process.pid)}
+            "client_percent": client_us * percent, **memory(process.pid)}
 
 
 def waiting(entries):
