@@ -225,11 +225,34 @@ bool verb_is_terminal(enum verb v)
 	return rows[v].terminal;
 }
 
-struct slice verdict_reason(struct slice raw, struct buf *scratch)
+static struct slice decode_reason(struct slice raw, struct buf *scratch)
 {
 	buf_clear(scratch);
 	if (!raw.len || raw.data[0] != '"' || jsonstring_decode(raw, scratch))
 		return raw;
+	return buf_slice(scratch);
+}
+
+static void append_without_nul(struct buf *to, struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i])
+			buf_append_char(to, text.data[i]);
+		else
+			buf_append_text(to, "\\x00");
+	}
+}
+
+struct slice verdict_reason(struct slice raw, struct buf *scratch)
+{
+	struct slice text = decode_reason(raw, scratch);
+	struct buf without_nul = { 0 };
+
+	if (!text.len || !memchr(text.data, '\0', text.len))
+		return text;
+	append_without_nul(&without_nul, text);
+	buf_done(scratch);
+	*scratch = without_nul;
 	return buf_slice(scratch);
 }
 

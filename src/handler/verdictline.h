@@ -56,8 +56,9 @@ int verdict_line_parse(struct slice line, enum tag_rule rule, struct verdict_lin
 /* Takes the next tag off tags, or returns false. */
 bool verdict_line_next_tag(struct slice *tags, uint64_t *ret_tag);
 
-/* The text of a reason: the value of a JSON string, or else the bytes as they are. The result
- * points into raw or into scratch, which is overwritten. */
+/* The text of a reason: the value of a JSON string, or else the bytes as they are. A NUL is \x00,
+ * as in the log: it would be the end of the text where that is kept or logged. The result points
+ * into raw or into scratch, which is overwritten. */
 struct slice verdict_reason(struct slice raw, struct buf *scratch);
 
 /* Whether the verb ends a hand-over. */

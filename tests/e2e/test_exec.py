@@ -129,6 +129,15 @@ class VerdictLines(ExecCase):
         record = self.assert_dead("echo 'dead 404 not found' >&3")
         self.assertEqual(record[b"sluice.detail"], b"404 not found")
 
+    def test_nul_does_not_end_the_reason(self):
+        for reason in (r'"one\\u0000two"', r"one\000two"):
+            daemon, entry = self.run_entry(r"printf 'dead %s\n' >&3" % reason)
+            event = daemon.wait_for_event("dead_lettered", entry_id=entry)
+            self.assertIn(r"one\x00two", event["message"])
+            self.wait_settled()
+            self.assertEqual(dict(self.dead()[-1])[b"sluice.detail"], rb"one\x00two")
+            daemon.stop()
+
     def test_drop(self):
         self.assert_acked("echo drop >&3", "drop")
 

@@ -30,8 +30,9 @@ static void check_reason(struct slice raw)
 	struct buf scratch = { 0 };
 	struct slice text = verdict_reason(raw, &scratch);
 
-	must(text.len <= raw.len);
-	must(text.data == raw.data || !text.len || text_is_utf8(text));
+	must(text.len <= 4 * raw.len);
+	must(!text.len || !memchr(text.data, '\0', text.len));
+	must(text.data == raw.data || !text.len || text_is_utf8(text) || !text_is_utf8(raw));
 	buf_done(&scratch);
 }
 
