@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Decimal digits without printf: ids and counts are written by the hundred thousand a second. */
+/* Decimal digits without printf and ctype: ids and counts are written, and tags and lengths read, by
+ * the hundred thousand a second. */
 #ifndef SLUICED_BASE_DIGITS_H
 #define SLUICED_BASE_DIGITS_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 enum { DIGITS_MAX = 20 };
+
+static inline bool is_digit(char c)
+{
+	return (unsigned char)(c - '0') <= 9;
+}
 
 /* How many digits value has. */
 static inline size_t digits_count(uint64_t value)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/digits.h"
 #include "base/parse.h"
 #include "base/text.h"
 #include "handler/jsonstring.h"
@@ -92,11 +93,6 @@ static bool read_tag(struct slice word, uint64_t *ret_tag)
 
 /* Up to here no digit can be too much. */
 enum { SAFE_DIGITS = 19 };
-
-static bool is_digit(char c)
-{
-	return (unsigned char)(c - '0') <= 9;
-}
 
 /* Not by take_word(): tags are most of what workers say. */
 bool verdict_line_next_tag(struct slice *tags, uint64_t *ret_tag)

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/digits.h"
+
 enum { NUMBER_DIGITS_MAX = 9 /* a text is 512 MB at most */ };
 
 /* The longest text that all of them begin with. */
@@ -22,11 +24,6 @@ static bool give_up(struct cursor *c, enum scan_result trouble)
 {
 	c->trouble = trouble;
 	return false;
-}
-
-static inline bool is_digit(char c)
-{
-	return (unsigned char)(c - '0') <= 9;
 }
 
 static inline bool ends_line(const char *p)
