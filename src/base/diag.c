@@ -22,14 +22,6 @@ void diag_done(struct diag *d)
 	*d = (struct diag){ 0 };
 }
 
-PRINTF_LIKE(1, 0) static char *format_text(const char *format, va_list args)
-{
-	char *text;
-
-	text = xvasprintf(format, args);
-	return text;
-}
-
 static void add(struct diag *d, struct diag_message m)
 {
 	if (d->n_messages == d->cap) {
@@ -44,7 +36,7 @@ void diag_error(struct diag *d, struct diag_place at, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	add(d, (struct diag_message){ .place = at, .text = format_text(format, args) });
+	add(d, (struct diag_message){ .place = at, .text = xvasprintf(format, args) });
 	va_end(args);
 	d->n_errors++;
 }
@@ -56,7 +48,7 @@ void diag_warning(struct diag *d, struct diag_place at, const char *format, ...)
 	va_start(args, format);
 	add(d, (struct diag_message){ .place = at,
 	           .warning = true,
-	           .text = format_text(format, args) });
+	           .text = xvasprintf(format, args) });
 	va_end(args);
 }
 
