@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/digits.h"
+
 struct unit {
 	const char *name;
 	uint64_t factor;
@@ -32,7 +34,7 @@ static size_t count_digits(struct slice text)
 {
 	size_t n = 0;
 
-	while (n < text.len && text.data[n] >= '0' && text.data[n] <= '9')
+	while (n < text.len && is_digit(text.data[n]))
 		n++;
 	return n;
 }
