@@ -39,6 +39,9 @@ void feed_init(struct feed *f, struct loop *loop,
 /* Takes over fd, which does not block. */
 void feed_open(struct feed *f, int fd);
 
+/* Asks for a larger pipe where the consumer has few workers. */
+void feed_widen(struct feed *f, uint32_t n_workers);
+
 /* Appends the line of e and returns where it begins in all that was ever sent. */
 uint64_t feed_entry(struct feed *f, const struct entryline *l, const struct entry *e,
     const struct fields *fields);

@@ -9,7 +9,6 @@
  */
 #include "handler/worker.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -374,19 +373,6 @@ static const struct child_events child_events = {
 
 /* --- its beginning ---------------------------------------------------------------------------- */
 
-/* A larger pipe spares turns between the two processes: with four times its usual 64 KiB an entry
- * costs an eighth less here and there. The workers of a consumer share a bound, because the kernel
- * gives a user 64 MiB of pipes, and makes those beyond that tiny. What it refuses stays as it is.
- */
-static void widen_input(const struct worker *w, int input)
-{
-	enum { USUAL_BYTES = 64 * 1024, MAX_BYTES = 256 * 1024, ALL_BYTES = 1024 * 1024 };
-	uint32_t bytes = ALL_BYTES / w->common->concurrency;
-
-	if (bytes > USUAL_BYTES)
-		(void)fcntl(input, F_SETPIPE_SZ, bytes < MAX_BYTES ? bytes : MAX_BYTES);
-}
-
 static void begin_service(struct worker *w, int input)
 {
 	struct log_fields fields = common_log_fields(w->common, w->child.pid);
@@ -395,8 +381,8 @@ static void begin_service(struct worker *w, int input)
 	w->cause = KILL_NONE;
 	w->n_errors = 0;
 	w->started_at_ms = w->oldest_since_ms = worker_now_ms(w);
-	widen_input(w, input);
 	feed_open(&w->feed, input);
+	feed_widen(&w->feed, w->common->concurrency);
 	w->common->counters.workers_started++;
 	log_event(LEVEL_INFO, EVENT_WORKER_STARTED, &fields, "worker started");
 	crew_worker_event(w->crew, w, WORKER_SPAWNED);
