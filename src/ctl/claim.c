@@ -17,8 +17,7 @@ enum { PAGE_ROWS = 250 };
 
 struct claim {
 	struct ctl *ctl;
-	const char *from;     /* NULL: anybody's */
-	const char *receiver; /* NULL: the configured name of each target */
+	const char *from; /* NULL: anybody's */
 	uint64_t min_idle_ms;
 	bool is_dry;
 	struct progress progress;
@@ -30,11 +29,6 @@ struct haul {
 	struct entryid first_gone;
 };
 
-static const char *receiver_of(const struct claim *cl, const struct target *t)
-{
-	return cl->receiver ? cl->receiver : t->consumer;
-}
-
 /* ---- pages */
 
 static void write_page(const struct claim *cl, struct target *t, const char *start)
@@ -43,7 +37,7 @@ static void write_page(const struct claim *cl, struct target *t, const char *sta
 
 	command_text(out, t->stream);
 	command_text(out, t->group);
-	command_text(out, receiver_of(cl, t));
+	command_text(out, target_receiver(cl->ctl, t));
 	command_u64(out, cl->min_idle_ms);
 	command_text(out, cl->from ? cl->from : "");
 	command_text(out, cl->is_dry ? "1" : "0");
@@ -95,7 +89,7 @@ static void print_haul(const struct claim *cl, const struct target *t, const str
 	json_object_begin(&j);
 	json_pair_text(&j, "stream", t->stream);
 	json_pair_text(&j, "group", t->group);
-	json_pair_text(&j, "consumer", receiver_of(cl, t));
+	json_pair_text(&j, "consumer", target_receiver(cl->ctl, t));
 	json_pair_u64(&j, "claimed", h->n_taken);
 	json_pair_u64(&j, "gone", h->n_gone);
 	json_pair_bool(&j, "dry_run", args_has(&cl->ctl->args, OPTION_DRY_RUN));
@@ -110,7 +104,7 @@ static void tell_haul(const struct claim *cl, const struct target *t, const stru
 		print_haul(cl, t, h);
 	else if (!cl->is_dry || !h->n_taken)
 		printf("%llu %s of %s claimed for %s.\n", (unsigned long long)h->n_taken,
-		    entries_word(h->n_taken), t->stream, receiver_of(cl, t));
+		    entries_word(h->n_taken), t->stream, target_receiver(cl->ctl, t));
 	if (h->n_gone)
 		complain("%s: the data of %llu entries, %s the first, is gone from the stream: "
 		         "they stay where they are until a daemon records them",
@@ -178,7 +172,8 @@ static enum consent ask_user(const struct claim *cl, const struct targets *targe
 	    confirm(cl->ctl, "%llu %s of %s, idle for %.*s or longer, will be claimed for %s.%s",
 	        (unsigned long long)n, entries_word(n), cl->from ? cl->from : "other consumers",
 	        (int)buf_len(&idle), buf_data(&idle),
-	        targets->len > 1 ? "the configured consumer" : receiver_of(cl, t), warning(cl, t));
+	        targets->len > 1 ? "the configured consumer" : target_receiver(cl->ctl, t),
+	        warning(cl, t));
 	buf_done(&idle);
 	return consent;
 }
@@ -227,7 +222,7 @@ static enum ctl_exit check(struct claim *cl, const struct target *t)
 {
 	const struct args *a = &cl->ctl->args;
 
-	if (!receiver_of(cl, t)) {
+	if (!target_receiver(cl->ctl, t)) {
 		complain("--consumer says for whom");
 		return CTL_USAGE;
 	}
@@ -237,7 +232,7 @@ static enum ctl_exit check(struct claim *cl, const struct target *t)
 	}
 	cl->min_idle_ms =
 	    args_number(a, OPTION_MIN_IDLE, t->settings ? t->settings->claim.min_idle_ms : 0);
-	if (cl->from && strcmp(cl->from, receiver_of(cl, t)) == 0) {
+	if (cl->from && strcmp(cl->from, target_receiver(cl->ctl, t)) == 0) {
 		complain("%s has its entries already", cl->from);
 		return CTL_USAGE;
 	}
@@ -249,7 +244,6 @@ enum ctl_exit claim_run(struct ctl *c)
 	struct claim cl = {
 		.ctl = c,
 		.from = args_text(&c->args, OPTION_FROM),
-		.receiver = args_text(&c->args, OPTION_CONSUMER),
 	};
 	struct targets targets;
 	enum ctl_exit status = targets_find(c, &targets);

@@ -69,16 +69,10 @@ struct item {
 struct redrive {
 	struct records *records;
 	bool is_new, is_dry, is_json;
-	const char *receiver; /* the consumer that is given the entries */
 	struct pace pace;
 	struct progress progress;
 	uint64_t n[RESULT_COUNT];
 };
-
-static const char *receiver_of(const struct redrive *d, const struct target *t)
-{
-	return d->receiver ? d->receiver : t->consumer;
-}
 
 static bool is_one_slot(const struct redrive *d, const struct target *t)
 {
@@ -157,7 +151,7 @@ static enum ctl_exit note_all(struct redrive *d, struct item *items, size_t n,
 static struct buf *begin_script(struct redrive *d, struct target *t, size_t n_args)
 {
 	size_t n_keys = d->is_new || is_one_slot(d, t) ? 2 : 1;
-	const char *receiver = receiver_of(d, t);
+	const char *receiver = target_receiver(d->records->ctl, t);
 	struct buf *out = place_eval(&t->place, d->is_new ? script_redrive_new : script_redrive,
 	    n_keys, 3 + n_args);
 
@@ -449,11 +443,10 @@ enum ctl_exit dead_redrive_run(struct ctl *c)
 		.records = &r,
 		.is_new = args_has(&c->args, OPTION_AS_NEW),
 		.is_json = c->json,
-		.receiver = args_text(&c->args, OPTION_CONSUMER),
 	};
 	enum ctl_exit status = records_open(c, &r);
 
-	if (status == CTL_DONE && !d.is_new && !receiver_of(&d, &r.targets.items[0])) {
+	if (status == CTL_DONE && !d.is_new && !target_receiver(c, &r.targets.items[0])) {
 		complain("--consumer says in whose name entries are given back");
 		status = CTL_USAGE;
 	}

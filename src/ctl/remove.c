@@ -33,7 +33,6 @@ struct removal {
 	struct targets targets;
 	const char *name; /* the consumer that goes */
 	bool is_handover;
-	const char *receiver; /* NULL: the configured one */
 	/* What a look has found. */
 	size_t n_there;
 	uint64_t n_pending, idle_ms;
@@ -45,11 +44,6 @@ struct outcome_here {
 	bool is_removed;
 	uint64_t n_pending, n_given, n_recorded, n_left;
 };
-
-static const char *receiver_of(const struct removal *r, const struct target *t)
-{
-	return r->receiver ? r->receiver : t->consumer;
-}
 
 /* ---- asking the script */
 
@@ -139,7 +133,7 @@ static void write_page(const struct removal *r, struct target *t, const char *st
 	if (records)
 		command_text(out, t->dead_letters);
 	command_text(out, t->group);
-	command_text(out, receiver_of(r, t));
+	command_text(out, target_receiver(r->ctl, t));
 	command_text(out, r->name);
 	command_text(out, start);
 	command_u64(out, PAGE_ROWS);
@@ -219,7 +213,7 @@ static void tell_outcome(const struct removal *r, const struct target *t,
 	}
 	if (o->n_given)
 		printf("%llu %s of %s handed over to %s.\n", (unsigned long long)o->n_given,
-		    entries_word(o->n_given), t->stream, receiver_of(r, t));
+		    entries_word(o->n_given), t->stream, target_receiver(r->ctl, t));
 	if (o->n_recorded)
 		printf("%llu %s of %s whose data was gone %s.\n", (unsigned long long)o->n_recorded,
 		    entries_word(o->n_recorded), t->stream,
@@ -325,7 +319,7 @@ static enum consent ask_user(const struct removal *r)
 	if (r->n_pending)
 		buf_printf(&text, ", after %llu pending %s been given to %s",
 		    (unsigned long long)r->n_pending,
-		    r->n_pending == 1 ? "entry has" : "entries have", receiver_of(r, t));
+		    r->n_pending == 1 ? "entry has" : "entries have", target_receiver(r->ctl, t));
 	buf_append_char(&text, '.');
 	if (is_at_work(r)) {
 		buf_append_text(&text, " It was there ");
@@ -368,7 +362,7 @@ static enum ctl_exit ask_and_remove(struct removal *r)
 
 static enum ctl_exit check(const struct removal *r)
 {
-	const char *receiver = receiver_of(r, &r->targets.items[0]);
+	const char *receiver = target_receiver(r->ctl, &r->targets.items[0]);
 
 	if (!r->is_handover)
 		return CTL_DONE;
@@ -390,7 +384,6 @@ enum ctl_exit consumers_rm_run(struct ctl *c)
 		.ctl = c,
 		.name = c->args.words[0],
 		.is_handover = args_has(&c->args, OPTION_HANDOVER),
-		.receiver = args_text(&c->args, OPTION_CONSUMER),
 	};
 	enum ctl_exit status = targets_find(c, &r.targets);
 

@@ -157,12 +157,24 @@ static void tell_reloaded(const struct daemonlink *l)
 	puts("The configuration is loaded; what changes is in the log, event reloaded.");
 }
 
-static enum ctl_exit reload(const struct ctl *c, struct daemonlink *l)
+static void tell_state(const struct daemonlink *l)
+{
+	json_t *document = daemon_document(daemonlink_answer(l));
+
+	printf("The daemon is %s.\n", get_text(document, "state"));
+	json_decref(document);
+}
+
+struct order {
+	const char *path, *will;
+	void (*tell)(const struct daemonlink *l); /* what it said to that */
+};
+
+static enum ctl_exit give(const struct ctl *c, struct daemonlink *l, const struct order *o)
 {
 	enum ctl_exit status;
 
-	switch (
-	    confirm(c, "The daemon at %s will load its configuration again.", daemonlink_path(l))) {
+	switch (confirm(c, "The daemon at %s will %s.", daemonlink_path(l), o->will)) {
 	case CONSENT_DRY:
 		return daemon_ask(l, "GET", "/healthz");
 	case CONSENT_NO:
@@ -170,33 +182,23 @@ static enum ctl_exit reload(const struct ctl *c, struct daemonlink *l)
 	case CONSENT_GO:
 		break;
 	}
-	status = post(c, l, "/v1/reload");
+	status = post(c, l, o->path);
 	if (status == CTL_DONE && !c->json)
-		tell_reloaded(l);
+		o->tell(l);
 	return status;
+}
+
+static enum ctl_exit reload(const struct ctl *c, struct daemonlink *l)
+{
+	return give(c, l,
+	    &(struct order){ "/v1/reload", "load its configuration again", tell_reloaded });
 }
 
 static enum ctl_exit drain(const struct ctl *c, struct daemonlink *l)
 {
-	json_t *document;
-	enum ctl_exit status = CTL_DONE;
-
-	switch (confirm(c, "The daemon at %s will read nothing more, finish its runs, and end.",
-	    daemonlink_path(l))) {
-	case CONSENT_DRY:
-		return daemon_ask(l, "GET", "/healthz");
-	case CONSENT_NO:
-		return CTL_FAILED;
-	case CONSENT_GO:
-		break;
-	}
-	status = post(c, l, "/v1/drain");
-	if (status != CTL_DONE || c->json)
-		return status;
-	document = daemon_document(daemonlink_answer(l));
-	printf("The daemon is %s.\n", get_text(document, "state"));
-	json_decref(document);
-	return CTL_DONE;
+	return give(c, l,
+	    &(struct order){ "/v1/drain", "read nothing more, finish its runs, and end",
+	        tell_state });
 }
 
 static enum ctl_exit metrics(const struct ctl *c, struct daemonlink *l)

@@ -121,6 +121,13 @@ enum ctl_exit target_open(struct ctl *c, struct target *t)
 	return place_open(link, t->stream, &t->place) ? CTL_FAILED : CTL_DONE;
 }
 
+const char *target_receiver(const struct ctl *c, const struct target *t)
+{
+	const char *name = args_text(&c->args, OPTION_CONSUMER);
+
+	return name ? name : t->consumer;
+}
+
 enum ctl_exit target_ask(struct target *t, const struct reply **ret_answer)
 {
 	const struct reply *r = ask(&t->place);

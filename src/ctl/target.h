@@ -30,6 +30,9 @@ enum ctl_exit target_open_one(struct ctl *c, struct targets *ret_targets) MUST_C
 
 void targets_done(struct targets *t);
 
+/* To whom its entries are given: --consumer, or else the configured one; NULL when neither says. */
+const char *target_receiver(const struct ctl *c, const struct target *t);
+
 /* Sends what has been begun at its place, about its group, and waits for the answer: DONE, or after
  * saying why FAILED, or MISSING when there is no such group. */
 enum ctl_exit target_ask(struct target *t, const struct reply **ret_answer) MUST_CHECK;
