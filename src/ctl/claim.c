@@ -161,9 +161,8 @@ static const char *warning(const struct claim *cl, const struct target *t)
 	return " Less than claim.min_idle: what is still running would run twice.";
 }
 
-static enum consent ask_user(const struct claim *cl, const struct targets *targets, uint64_t n)
+static enum consent ask_user(const struct claim *cl, const struct target *t, uint64_t n)
 {
-	const struct target *t = &targets->items[0];
 	struct buf idle = { 0 };
 	enum consent consent;
 
@@ -171,9 +170,7 @@ static enum consent ask_user(const struct claim *cl, const struct targets *targe
 	consent =
 	    confirm(cl->ctl, "%llu %s of %s, idle for %.*s or longer, will be claimed for %s.%s",
 	        (unsigned long long)n, entries_word(n), cl->from ? cl->from : "other consumers",
-	        (int)buf_len(&idle), buf_data(&idle),
-	        targets->len > 1 ? "the configured consumer" : target_receiver(cl->ctl, t),
-	        warning(cl, t));
+	        (int)buf_len(&idle), buf_data(&idle), target_receiver(cl->ctl, t), warning(cl, t));
 	buf_done(&idle);
 	return consent;
 }
@@ -212,7 +209,7 @@ static enum ctl_exit ask_and_claim(struct claim *cl, struct targets *targets)
 	}
 	if (!found.n_taken)
 		return claim_all(cl, targets, true);
-	consent = ask_user(cl, targets, found.n_taken);
+	consent = ask_user(cl, &targets->items[0], found.n_taken);
 	if (consent == CONSENT_NO)
 		return CTL_FAILED;
 	return claim_all(cl, targets, consent == CONSENT_DRY);
