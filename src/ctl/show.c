@@ -56,7 +56,8 @@ struct story {
 	struct record records[RECORDS_SHOWN];
 	size_t n_records;
 	uint64_t n_searched;
-	bool is_search_cut; /* there are records that were not looked at */
+	bool is_search_cut;    /* there are records that were not looked at */
+	bool is_search_failed; /* the same, and why was told */
 };
 
 static void story_done(struct story *s)
@@ -238,8 +239,6 @@ static int look(struct story *s)
 		error = look_at_group(p, s);
 	if (!error)
 		error = look_at_pending(p, s);
-	if (!error)
-		error = look_at_dead_letters(s);
 	return error;
 }
 
@@ -397,7 +396,7 @@ static void json_story(struct json *j, const struct story *s)
 	for (size_t i = 0; i < s->n_records; i++)
 		json_record(j, &s->records[i]);
 	json_array_end(j);
-	json_pair_bool(j, "dead_search_complete", !s->is_search_cut);
+	json_pair_bool(j, "dead_search_complete", !s->is_search_cut && !s->is_search_failed);
 }
 
 static void print_json_story(const struct story *s)
@@ -419,21 +418,32 @@ static void print_json_story(const struct story *s)
 
 /* ---- the command */
 
+static void tell_nowhere(const struct story *s)
+{
+	const char *stream = s->target->stream, *dead_letters = s->target->dead_letters;
+	struct entryid_text id = entryid_text(s->id);
+
+	if (s->is_search_failed)
+		complain("%s is not in %s and not pending", id.text, stream);
+	else
+		complain("%s is not in %s, not pending, and in no record of %s", id.text, stream,
+		    dead_letters ? dead_letters : "dead letters");
+}
+
 static enum ctl_exit tell(const struct story *s)
 {
-	if (is_nowhere(s)) {
-		complain("%s is not in %s, not pending, and in no record of %s",
-		    entryid_text(s->id).text, s->target->stream,
-		    s->target->dead_letters ? s->target->dead_letters : "dead letters");
-	} else if (s->c->json) {
+	if (is_nowhere(s))
+		tell_nowhere(s);
+	else if (s->c->json)
 		print_json_story(s);
-	} else {
+	else
 		print_story(s);
-	}
 	if (s->is_search_cut)
 		complain("only the first %" PRIu64 " records of %s since then were looked at; "
 		         "--count N looks at more",
 		    s->n_searched, s->target->dead_letters);
+	if (s->is_search_failed)
+		return CTL_FAILED;
 	return is_nowhere(s) ? CTL_MISSING : CTL_DONE;
 }
 
@@ -450,7 +460,11 @@ enum ctl_exit show_run(struct ctl *c)
 		return status;
 	interrupt_catch();
 	s.target = &targets.items[0];
-	status = look(&s) ? CTL_FAILED : tell(&s);
+	status = CTL_FAILED;
+	if (!look(&s)) {
+		s.is_search_failed = look_at_dead_letters(&s);
+		status = tell(&s);
+	}
 	story_done(&s);
 	targets_done(&targets);
 	return status;

@@ -280,6 +280,16 @@ class Show(LookCase):
         self.assertIn("--count N looks at more", said.err)
         self.assertEqual(len(self.show(entry_id)["dead"]), 1)
 
+    def test_dead_letters_that_cannot_be_searched_hide_nothing_else(self):
+        entry_id = self.add(n="1")
+        self.call("SET", "s:dead", "x")
+        said = self.ctl("show", "c", entry_id, status=1)
+        self.assertIn("not delivered yet", said.out)
+        self.assertRegex(said.err, r"\Asluicectl: s:dead: Redis says: WRONGTYPE [^\n]*\n\Z")
+        shown = self.ctl("show", "c", entry_id, "--json", status=1).json()
+        self.assertEqual((shown["state"], shown["dead"], shown["dead_search_complete"]), ("waiting", [], False))
+        self.assertIn("5-5 is not in s and not pending\n", self.ctl("show", "c", "5-5", status=1).err)
+
     def test_id_that_is_no_time(self):
         self.call("XADD", "s", "5-0", "n", "1")
         self.bury("5-0")
