@@ -43,6 +43,8 @@ static void write_page(const struct claim *cl, struct target *t, const char *sta
 	command_text(out, cl->is_dry ? "1" : "0");
 	command_text(out, start);
 	command_u64(out, PAGE_ROWS);
+	if (cl->is_dry)
+		place_reads(&t->place);
 }
 
 static void add_page(struct haul *h, const struct reply *page)

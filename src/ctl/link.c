@@ -22,6 +22,9 @@ enum {
 	/* A key that moves, a failover, a server that loads its data: over within this time, or
 	   told. */
 	PATIENCE_MS = 10000,
+	/* An interrupt waits so long for an answer that only tells something: then those who asked
+	   end in good order. */
+	HUNG_MS = 500,
 };
 
 struct link {
@@ -32,6 +35,7 @@ struct link {
 	struct arena answers;
 	const struct reply *answer;
 	bool is_answered;
+	uintptr_t n_asked; /* the number of the question that is waited for */
 	ev_timer timer;
 };
 
@@ -224,9 +228,15 @@ void place_close(struct place *p)
 
 struct buf *place_command(struct place *p, size_t n_args)
 {
+	p->only_reads = false;
 	buf_clear(&p->command);
 	command_open(&p->command, n_args);
 	return &p->command;
+}
+
+void place_reads(struct place *p)
+{
+	p->only_reads = true;
 }
 
 void place_words(struct place *p, const char *first, ...)
@@ -239,6 +249,7 @@ void place_words(struct place *p, const char *first, ...)
 		n_words++;
 	va_end(args);
 	place_command(p, n_words);
+	place_reads(p);
 	va_start(args, first);
 	for (const char *word = first; word; word = va_arg(args, const char *))
 		command_text(&p->command, word);
@@ -283,7 +294,9 @@ static void on_answer(void *owner, void *request, const struct reply *reply)
 	struct link *l = p->link;
 	struct reply *copy;
 
-	(void)request;
+	/* To a question that was given up. */
+	if ((uintptr_t)request != l->n_asked)
+		return;
 	l->is_answered = true;
 	loop_stop(l->loop);
 	if (!reply)
@@ -293,7 +306,7 @@ static void on_answer(void *owner, void *request, const struct reply *reply)
 	l->answer = copy;
 }
 
-static void exchange(struct place *p)
+static void send_question(struct place *p)
 {
 	struct link *l = p->link;
 	struct slice command = buf_slice(&p->command);
@@ -301,11 +314,30 @@ static void exchange(struct place *p)
 	arena_reset(&l->answers);
 	l->answer = NULL;
 	l->is_answered = false;
+	l->n_asked++;
 	assert(command.data);
 	buf_append(home_out(&p->home), command.data, command.len);
-	home_expect(&p->home, on_answer, NULL);
-	while (!l->is_answered)
-		link_turn(l, PATIENCE_MS);
+	home_expect(&p->home, on_answer, (void *)l->n_asked);
+}
+
+static int exchange(struct place *p)
+{
+	uint64_t hung_at_ms = clock_mono_ms() + HUNG_MS;
+	struct link *l = p->link;
+
+	send_question(p);
+	while (!l->is_answered) {
+		if (p->only_reads && interrupted() && clock_mono_ms() >= hung_at_ms) {
+			l->n_asked++;
+			complain("interrupted while Redis did not answer");
+			return -EINTR;
+		}
+		link_turn(l, RETRY_MS);
+	}
+	if (!l->answer)
+		complain("the connection to Redis was lost: whether the last command was carried "
+		         "out is not known");
+	return l->answer ? 0 : -ENOTCONN;
 }
 
 bool place_is_passing(struct place *p, const struct reply *answer)
@@ -328,13 +360,9 @@ const struct reply *ask(struct place *p)
 	for (;;) {
 		const struct reply *r;
 
-		if (place_ready(p))
+		if (place_ready(p) || exchange(p))
 			return NULL;
-		exchange(p);
 		r = p->link->answer;
-		if (!r)
-			complain("the connection to Redis was lost: whether the last command was "
-			         "carried out is not known");
 		if (!place_is_passing(p, r) || clock_mono_ms() >= end_ms || interrupted())
 			return r;
 		link_pause(p->link, RETRY_MS);

@@ -38,6 +38,7 @@ struct place {
 	struct link *link;
 	struct home home;
 	struct buf command;  /* the next one */
+	bool only_reads;     /* it changes nothing: see place_reads() */
 	size_t n_unanswered; /* of those that were sent */
 	bool was_up;         /* a connection that was lost is worth waiting for */
 };
@@ -58,7 +59,11 @@ int place_ready(struct place *p) MUST_CHECK;
 /* Begins a command of n_args arguments (redis/command.h). */
 struct buf *place_command(struct place *p, size_t n_args);
 
-/* A whole command of texts, to be sent by ask(). The list ends with NULL. */
+/* The command that was begun changes nothing: an interrupt ends the wait for an answer that does
+ * not come. That of any other is waited for, or nobody could say whether it was done. */
+void place_reads(struct place *p);
+
+/* A whole command of texts that changes nothing, to be sent by ask(). The list ends with NULL. */
 void place_words(struct place *p, const char *first, ...) __attribute__((sentinel));
 
 /* Begins a call of a Lua script by its text: the keys and arguments follow. */
@@ -67,7 +72,8 @@ struct buf *place_eval(struct place *p, const char *text, size_t n_keys, size_t 
 /*
  * Sends the command and waits for the answer, which holds until the next ask() of the link. It
  * follows the key where that has moved. An error reply is an answer. NULL, after saying so on
- * standard error: none came, and what was asked for may have been done or not.
+ * standard error: none came, and what was asked for may have been done or not; or an interrupt has
+ * ended the wait (place_reads()).
  */
 const struct reply *ask(struct place *p) MUST_CHECK;
 

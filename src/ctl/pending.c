@@ -176,6 +176,7 @@ static enum ctl_exit ask_page(struct listing *l, size_t size, const struct reply
 	command_u64(out, size);
 	if (l->consumer)
 		command_text(out, l->consumer);
+	place_reads(p);
 	return target_ask(l->target, ret_page);
 }
 

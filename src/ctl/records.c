@@ -328,6 +328,7 @@ static const struct reply *ask_range(struct walk *w, const char *from, const cha
 	command_text(out, to);
 	command_text(out, "COUNT");
 	command_u64(out, n);
+	place_reads(p);
 	return ask_well(p);
 }
 

@@ -113,6 +113,8 @@ static enum ctl_exit ask_batch(struct release *r, const struct entryid *ids, siz
 	command_text(out, r->is_dry ? "1" : "0");
 	for (size_t i = 0; i < n; i++)
 		command_id(out, ids[i]);
+	if (r->is_dry)
+		place_reads(&t->place);
 	status = target_ask(t, &answers);
 	for (size_t i = 0; i < n && status == CTL_DONE; i++)
 		count(r, ids[i], reply_at(answers, i), is_told);

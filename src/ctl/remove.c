@@ -68,6 +68,8 @@ static enum ctl_exit ask_remove(struct removal *r, struct target *t, bool is_dry
 	command_text(out, "");
 	command_text(out, r->name);
 	command_text(out, is_dry ? "1" : "0");
+	if (is_dry)
+		place_reads(&t->place);
 	status = target_ask(t, &reply);
 	if (status != CTL_DONE)
 		return status;

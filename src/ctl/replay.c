@@ -159,6 +159,7 @@ static const struct reply *read_page(struct replay *r, const char *from, uint64_
 	command_text(out, r->to);
 	command_text(out, "COUNT");
 	command_u64(out, count);
+	place_reads(p);
 	return ask_well(p);
 }
 

@@ -189,6 +189,7 @@ static const struct reply *ask_records(struct place *p, const char *key, struct 
 	command_text(out, "+");
 	command_text(out, "COUNT");
 	command_u64(out, count);
+	place_reads(p);
 	return ask_well(p);
 }
 

@@ -65,6 +65,7 @@ static const struct reply *ask_before(struct follow *f, const struct walk *w, ui
 	command_text(out, w->from);
 	command_text(out, "COUNT");
 	command_u64(out, count);
+	place_reads(p);
 	return ask_well(p);
 }
 

@@ -83,6 +83,7 @@ static enum ctl_exit find_limit(struct trimplan *p, struct walk *w)
 	if (p->kind == TRIM_OLDER_THAN)
 		snprintf(amount, sizeof(amount), "%llu", (unsigned long long)p->amount);
 	trim_call(p->target, p->kind == TRIM_OLDER_THAN ? "age" : "acknowledged", amount, "look");
+	place_reads(&p->target->place);
 	r = ask_well(&p->target->place);
 	if (!r)
 		return CTL_FAILED;
@@ -126,6 +127,7 @@ static const struct reply *ask_page(struct trimplan *p, const struct walk *w, ui
 	command_u64(out, most);
 	command_text(out, w->below);
 	command_text(out, p->kind == TRIM_ACKNOWLEDGED ? "" : "1");
+	place_reads(&p->target->place);
 	return ask_well(&p->target->place);
 }
 

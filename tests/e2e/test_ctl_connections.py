@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """sluicectl reaches what the daemon reaches: by TLS, and the primary that Sentinels name. (Clusters have
-tests of their own with each command.)"""
+tests of their own with each command.) And what an interrupt does while it does not answer."""
+
+import signal
+import threading
 
 import certificates
 from ctl import CtlCase
+from fakeredis import FakeRedis
 from harness import main
 from sentinel import SentinelSet
+from servers import PATIENCE, stays_true, wait_until
 
 CONSUMER = """\
 consumers:
@@ -58,6 +63,48 @@ class BySentinel(Connections):
         self.redis = self.set.failover()
         self.ctl("add", "c", "f", "w")
         self.assertEqual(self.redis.call("XLEN", "s"), 2)
+
+
+class Silent(Connections):
+    """A server that keeps an answer to itself."""
+
+    def setUp(self):
+        super().setUp()
+        self.fake = FakeRedis(self.path("fake.sock"), self.redis.path)
+        self.addCleanup(self.fake.close)
+        self.use("{ url: '%s' }" % self.fake.url)
+        self.speak = threading.Event()
+        self.addCleanup(self.speak.set)
+        self.redis.call("XGROUP", "CREATE", "s", "g", 0, "MKSTREAM")
+        self.entry, = self.add_many(1)
+
+    def interrupt_at(self, command, *args, skip=0):
+        """Interrupts what waits for the answer to the (skip + 1)-th such command."""
+        def answer(old):
+            self.speak.wait(60)
+            return old
+        rule = self.fake.translate(command, answer, skip=skip)
+        process = self.start_ctl(*args)
+        wait_until(lambda: rule.hits, 15, command)
+        process.send_signal(signal.SIGINT)
+        return process
+
+    def test_who_only_looks_ends(self):
+        for command, *args in (("XPENDING", "show", "c", self.entry), ("XRANGE", "dead", "list", "c"),
+                               ("EVAL", "claim", "c", "--dry-run")):
+            if args[0] == "dead":
+                self.redis.call("XADD", "s:dead", "*", "f", "v")
+            process = self.interrupt_at(command, *args)
+            _, err = process.communicate(timeout=15 * PATIENCE)
+            self.assertEqual((process.returncode, err), (1, b"sluicectl: interrupted while Redis did not answer\n"))
+
+    def test_what_changes_something_is_waited_for(self):
+        self.abandon(1)
+        process = self.interrupt_at("EVAL", "release", "c", self.entry, "--yes", skip=1)  # behind the look
+        stays_true(lambda: process.poll() is None, 1, "it waits")
+        self.speak.set()
+        out, _ = process.communicate(timeout=15 * PATIENCE)
+        self.assertIn(b"1 entr", out)
 
 
 if __name__ == "__main__":
