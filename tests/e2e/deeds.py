@@ -65,6 +65,8 @@ REASONS = [
     (b'"a \\"quoted\\" \\\\ one"', b'a "quoted" \\ one'),
     (b'"two\\nlines\\tand \\u001b[2J"', b"two\nlines\tand \x1b[2J"),
     (b'"\\u00fc \\ud83d\\ude00"', "ü 😀".encode()),
+    (b'"nothing \\u0000 less"', rb"nothing \x00 less"),
+    (b"nothing \x00 less", rb"nothing \x00 less"),
     (b'"that never ends', b'"that never ends'),
     (b'"lone \\ud800"', b'"lone \\ud800"'),
     (b"blanks behind \t ", b"blanks behind"),
