@@ -244,7 +244,7 @@ struct slice verdict_reason(struct slice raw, struct buf *scratch)
 	struct slice text = decode_reason(raw, scratch);
 	struct buf without_nul = { 0 };
 
-	if (!text.len || !memchr(text.data, '\0', text.len))
+	if (!text.data || !memchr(text.data, '\0', text.len))
 		return text;
 	append_without_nul(&without_nul, text);
 	buf_done(scratch);
