@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Decimal digits without printf and ctype: ids and counts are written, and tags and lengths read, by
- * the hundred thousand a second. */
+/* Decimal digits without printf and ctype: ids and counts are written, and tags and lengths read,
+ * by the hundred thousand a second. */
 #ifndef SLUICED_BASE_DIGITS_H
 #define SLUICED_BASE_DIGITS_H
 
