@@ -9,7 +9,13 @@
 static void put(struct heap *h, size_t i, struct heap_node *n)
 {
 	h->nodes[i] = n;
-	n->place = i + 1;
+	n->place = (uint32_t)i + 1;
+}
+
+static bool comes_before(const struct heap_node *a, const struct heap_node *b)
+{
+	/* Pushes may have been counted past the end. */
+	return a->key < b->key || (a->key == b->key && (int32_t)(a->order - b->order) < 0);
 }
 
 static void sift_up(struct heap *h, size_t i, struct heap_node *n)
@@ -17,7 +23,7 @@ static void sift_up(struct heap *h, size_t i, struct heap_node *n)
 	while (i > 0) {
 		size_t parent = (i - 1) / 2;
 
-		if (h->nodes[parent]->key <= n->key)
+		if (!comes_before(n, h->nodes[parent]))
 			break;
 		put(h, i, h->nodes[parent]);
 		i = parent;
@@ -32,9 +38,9 @@ static void sift_down(struct heap *h, size_t i, struct heap_node *n)
 
 		if (child >= h->len)
 			break;
-		if (child + 1 < h->len && h->nodes[child + 1]->key < h->nodes[child]->key)
+		if (child + 1 < h->len && comes_before(h->nodes[child + 1], h->nodes[child]))
 			child++;
-		if (n->key <= h->nodes[child]->key)
+		if (!comes_before(h->nodes[child], n))
 			break;
 		put(h, i, h->nodes[child]);
 		i = child;
@@ -56,6 +62,7 @@ void heap_push(struct heap *h, struct heap_node *n, uint64_t key)
 		h->nodes = xreallocarray(h->nodes, h->cap, sizeof(*h->nodes));
 	}
 	n->key = key;
+	n->order = h->n_pushed++;
 	sift_up(h, h->len++, n);
 }
 
@@ -69,7 +76,7 @@ void heap_remove(struct heap *h, struct heap_node *n)
 	last = h->nodes[--h->len];
 	if (last == n)
 		return;
-	if (i > 0 && last->key < h->nodes[(i - 1) / 2]->key)
+	if (i > 0 && comes_before(last, h->nodes[(i - 1) / 2]))
 		sift_up(h, i, last);
 	else
 		sift_down(h, i, last);

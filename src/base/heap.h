@@ -12,12 +12,14 @@
 
 struct heap_node {
 	uint64_t key;
-	size_t place; /* index + 1; 0 when in no heap */
+	uint32_t place; /* index + 1; 0 when in no heap */
+	uint32_t order; /* of pushes */
 };
 
 struct heap {
 	struct heap_node **nodes;
 	size_t len, cap;
+	uint32_t n_pushed;
 };
 
 /* A zeroed struct heap is an empty heap. Frees the array, never the nodes. */
@@ -34,7 +36,7 @@ void heap_push(struct heap *h, struct heap_node *n, uint64_t key);
 /* n must be in h. */
 void heap_remove(struct heap *h, struct heap_node *n);
 
-/* Node with the lowest key, or NULL. */
+/* Node with the lowest key, of several the one that was pushed first, or NULL. */
 struct heap_node *heap_peek(const struct heap *h);
 
 #endif

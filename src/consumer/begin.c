@@ -141,13 +141,12 @@ static void begun(struct stream *s, struct entry *e, uint64_t at_ms, const struc
 static void settle_one(struct stream *s, struct entry *e, uint64_t at_ms,
     const struct reply *answer)
 {
-	struct slice word = reply_text(reply_at(answer, 0));
-	const struct reply *fields = reply_at(answer, 1);
+	struct slice word = reply_text(answer);
 
-	if (slice_is(word, "ok") && fields)
-		begun(s, e, at_ms, fields);
-	else if (slice_is(word, "big"))
-		found_large(s, e, (uint64_t)reply_integer(reply_at(answer, 1)));
+	if (reply_len(answer))
+		begun(s, e, at_ms, answer);
+	else if (reply_integer(answer))
+		found_large(s, e, (uint64_t)reply_integer(answer));
 	else if (slice_is(word, "other"))
 		verdict_lease_lost(s, e, "another consumer");
 	else if (slice_is(word, "none"))

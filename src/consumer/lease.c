@@ -4,9 +4,9 @@
  * by a script that checks the owner first. The set's order of freshness is the work list; renewals
  * are spread over the interval, and what finishes soon is never renewed at all.
  *
- * What only waits for its retry is put off until half the lease is over: the owner is looked at
- * before its run in any case, so a late renewal can cost it nothing but its delay. A stall that is
- * just too short to be noticed, a third of the lease, still leaves it ours.
+ * What only waits for its retry is put off until five eighths of the lease are over: the owner is
+ * looked at before its run in any case, so a late renewal can cost it nothing but its delay. A
+ * stall that is just too short to be noticed, a third of the lease, still leaves it ours.
  */
 #include <stdlib.h>
 
@@ -40,7 +40,7 @@ static uint64_t interval_ms(const struct stream *s)
 
 static uint64_t waiting_interval_ms(const struct stream *s)
 {
-	return lease_ms(s) / 2;
+	return lease_ms(s) * 5 / 8;
 }
 
 static struct entry *stalest_of(const struct list *leases)

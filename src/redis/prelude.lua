@@ -53,6 +53,27 @@ local function gone(id)
 	return not intact_from(id) and #redis.call('XRANGE', stream, id, id) == 0
 end
 
+-- Whether all that is pending between two ids is ours. To learn that takes a question for each other
+-- consumer that has anything pending, instead of a row for each id, which costs Lua three times what
+-- it costs the server. What XNACK has given back belongs to nobody, whose name is empty.
+local owners_max = 8
+
+local function all_ours(from, to)
+	local summary = redis.call('XPENDING', stream, group)
+	local owners, left = summary[4] or {}, summary[1]
+	if #owners > owners_max then
+		return false
+	end
+	for i = 1, #owners do
+		local owner = owners[i][1]
+		left = left - owners[i][2]
+		if owner == '' or owner ~= me and #redis.call('XPENDING', stream, group, from, to, 1, owner) > 0 then
+			return false
+		end
+	end
+	return left == 0
+end
+
 -- Adds a dead-letter record: the metadata pairs, then the entry's own. Returns an error reply, or nil.
 -- More values than this do not fit on Lua's stack in one call.
 local values_max = 7000

@@ -2,11 +2,22 @@
 -- ARGV: group, me, then ids in ascending order.
 -- Answers {ids of others, ids of nobody, ids of ours whose data is gone}: those are not renewed, all
 -- the rest are.
+local n = #ARGV - 2
+local lowest, highest = ARGV[3], ARGV[#ARGV]
+local intact = intact_from(lowest)
+
+-- What is pending for nobody XCLAIM leaves out.
+if intact and all_ours(lowest, highest) then
+	ARGV[#ARGV + 1] = 'JUSTID'
+	if #redis.call('XCLAIM', stream, group, me, 0, unpack(ARGV, 3)) == n then
+		return { {}, {}, {} }
+	end
+	ARGV[#ARGV] = nil
+end
+
 local claim = { 'XCLAIM', stream, group, me, 0 }
 local mine, others, nobodys, trimmed = {}, {}, {}, {}
-local n = #ARGV - 2
-local intact = intact_from(ARGV[3])
-local rows = redis.call('XPENDING', stream, group, ARGV[3], ARGV[#ARGV], 4 * n, me)
+local rows = redis.call('XPENDING', stream, group, lowest, highest, 4 * n, me)
 for i = 1, #rows do
 	mine[rows[i][1]] = true
 end

@@ -140,6 +140,24 @@ static void test_remove_each_place(void **unused)
 	}
 }
 
+static void test_equal_keys_leave_as_they_came(void **unused)
+{
+	struct heap_node nodes[N_NODES] = { 0 };
+	/* Past the end of the count in the middle. */
+	struct heap h = { .n_pushed = UINT32_MAX - N_NODES / 2 };
+
+	(void)unused;
+	for (size_t i = 0; i < N_NODES; i++)
+		heap_push(&h, &nodes[i], i % 3);
+	for (size_t i = 0; i < N_NODES; i++) {
+		size_t of_key = N_NODES / 3;
+
+		assert_ptr_equal(heap_peek(&h), &nodes[i % of_key * 3 + i / of_key]);
+		heap_remove(&h, heap_peek(&h));
+	}
+	heap_done(&h);
+}
+
 static void test_node_may_return_with_another_key(void **unused)
 {
 	struct heap_node a = { 0 }, b = { 0 };
@@ -162,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sorts),
 		cmocka_unit_test(test_remove_each_place),
+		cmocka_unit_test(test_equal_keys_leave_as_they_came),
 		cmocka_unit_test(test_node_may_return_with_another_key),
 		cmocka_unit_test(test_random_removals),
 	};
