@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/journal.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -126,16 +127,23 @@ uint64_t log_dropped_total(void)
 	return state.dropped_total;
 }
 
-static void format_time(char *out, size_t size)
+/* Where time matters many lines are of the same millisecond. */
+static const char *time_text(void)
 {
-	uint64_t now = clock_wall_ms();
-	time_t seconds = (time_t)(now / 1000);
+	static char text[40];
+	static uint64_t text_ms;
+	uint64_t now_ms = clock_wall_ms();
+	time_t seconds = (time_t)(now_ms / 1000);
 	struct tm utc;
 	char date[24];
 
+	if (now_ms == text_ms)
+		return text;
+	text_ms = now_ms;
 	gmtime_r(&seconds, &utc);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(out, size, "%s.%03uZ", date, (unsigned)(now % 1000));
+	snprintf(text, sizeof(text), "%s.%03uZ", date, (unsigned)(now_ms % 1000));
+	return text;
 }
 
 /* One row for each optional field, in the order in which they are printed. */
@@ -171,12 +179,9 @@ static void append_json(struct buf *to, enum log_level level, enum log_event eve
     const struct field *rows, struct slice message)
 {
 	struct json j = { .to = to };
-	char now[40];
-
-	format_time(now, sizeof(now));
 	json_object_begin(&j);
 	json_key(&j, "time");
-	json_text(&j, now);
+	json_text(&j, time_text());
 	json_key(&j, "level");
 	json_text(&j, level_words[level]);
 	json_key(&j, "event");
@@ -199,24 +204,34 @@ static void append_json(struct buf *to, enum log_level level, enum log_event eve
 	buf_append_char(to, '\n');
 }
 
+/* Not by printf: a line would take as long as the retry that it tells of. */
+static void append_words(struct buf *to, const char *const words[])
+{
+	for (size_t i = 0; words[i]; i++)
+		buf_append_text(to, words[i]);
+}
+
+static void append_number(struct buf *to, uint64_t value)
+{
+	buf_added(to, digits_put(buf_reserve(to, DIGITS_MAX), value));
+}
+
 static void append_text(struct buf *to, enum log_level level, enum log_event event,
     const struct field *rows, struct slice message)
 {
-	char now[40];
-
-	format_time(now, sizeof(now));
 	if (state.has_priorities)
 		buf_printf(to, "<%c>", level_priorities[level]);
-	buf_printf(to, "%s %s %s: ", now, level_words[level], events[event].word);
+	append_words(to, (const char *const[]){ time_text(), " ", level_words[level], " ",
+	                     events[event].word, ": ", NULL });
 	text_append_printable(to, message);
 	for (unsigned i = 0; i < FIELD_ROWS; i++) {
-		if (rows[i].text) {
-			buf_printf(to, " %s=", rows[i].name);
+		if (!rows[i].text && !rows[i].number.set)
+			continue;
+		append_words(to, (const char *const[]){ " ", rows[i].name, "=", NULL });
+		if (rows[i].text)
 			text_append_printable(to, slice_of(rows[i].text));
-		} else if (rows[i].number.set) {
-			buf_printf(to, " %s=%llu", rows[i].name,
-			    (unsigned long long)rows[i].number.value);
-		}
+		else
+			append_number(to, rows[i].number.value);
 	}
 	buf_append_char(to, '\n');
 }
