@@ -107,10 +107,12 @@ static enum breaker_change failed(struct breaker *b, struct breaker_key entry)
 {
 	uint64_t streak = b->settings->streak;
 
+	b->last_failed = entry;
+	if (!streak)
+		return BREAKER_UNCHANGED;
 	if (!is_in_streak(b, entry))
 		b->streak[b->n_failed++ % BREAKER_STREAK_MAX] = entry;
-	b->last_failed = entry;
-	return open_if(b, streak && b->n_failed >= streak);
+	return open_if(b, b->n_failed >= streak);
 }
 
 /* The handler may be what fails: the entry is not charged, and not dead-lettered. */

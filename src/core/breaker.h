@@ -50,8 +50,8 @@ struct breaker_met {
 struct breaker {
 	const struct breaker_settings *settings;
 	enum breaker_state state;
-	uint32_t n_broken;                             /* in a row */
-	uint32_t n_failed;                             /* different entries in a row */
+	uint32_t n_broken; /* in a row */
+	uint32_t n_failed; /* different entries in a row; without a bound for them not counted */
 	struct breaker_key streak[BREAKER_STREAK_MAX]; /* those counted in n_failed; ring */
 	struct breaker_key last_failed, tried;
 	pid_t last_broken_pid;

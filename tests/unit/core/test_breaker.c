@@ -369,7 +369,7 @@ static void test_streak_of_0_never_opens_it(void **unused)
 /* Of n_entries that fail in turn, round after round. */
 static uint32_t counted_in_two_rounds(uint64_t n_entries)
 {
-	const struct breaker_settings endless = { FAILURES, 0, COOLDOWN_MS };
+	const struct breaker_settings endless = { FAILURES, UINT32_MAX, COOLDOWN_MS };
 	struct breaker b;
 	struct outcome o;
 
