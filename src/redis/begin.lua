@@ -93,28 +93,35 @@ local function begin(id, run)
 	claims[run] = claim
 end
 
-local answers, to_begin, begun = {}, 0, {}
+local answers, replies, missing = {}, {}, 0
 for i = 4, #ARGV, 2 do
 	left = (#ARGV - i + 1) / 2
 	local told = answer(ARGV[i])
 	answers[i / 2 - 1] = told
 	if type(told) == 'table' then
 		begin(ARGV[i], ARGV[i + 1])
-		to_begin = to_begin + 1
+		missing = missing + 1
 	end
 end
 for run, claim in pairs(claims) do
 	local n = #claim
 	claim[n + 1], claim[n + 2], claim[n + 3] = 'RETRYCOUNT', run, 'JUSTID'
 	local ids = redis.call(unpack(claim))
-	for i = 1, #ids do
-		begun[ids[i]] = true
-	end
-	to_begin = to_begin - #ids
+	missing = missing - #ids
+	replies[#replies + 1] = ids
+end
+if missing == 0 then
+	return answers
 end
 
--- What is pending for nobody XCLAIM leaves out.
-for i = 4, to_begin > 0 and #ARGV or 0, 2 do
+-- What is pending for nobody XCLAIM has left out.
+local begun = {}
+for i = 1, #replies do
+	for k = 1, #replies[i] do
+		begun[replies[i][k]] = true
+	end
+end
+for i = 4, #ARGV, 2 do
 	if type(answers[i / 2 - 1]) == 'table' and not begun[ARGV[i]] then
 		answers[i / 2 - 1] = 'none'
 	end
