@@ -23,6 +23,7 @@ struct loop {
 	ev_prepare before_sleep;
 	ev_check after_sleep;
 	ev_timer again; /* wakes the loop while deferred work, or log, is left */
+	struct fine_timers fine;
 	struct list deferred;
 	uint64_t now_ms;
 	uint64_t wall_ms, wall_for_ms; /* as of one value of now_ms */
@@ -114,6 +115,7 @@ struct loop *loop_new(void)
 	if (!l->ev)
 		l->ev = ev_default_loop(EVBACKEND_POLL | EVFLAG_NOENV);
 	assert(l->ev);
+	fine_timers_init(&l->fine, l->ev);
 	list_init(&l->deferred);
 	l->now_ms = clock_mono_ms();
 	ev_timer_init(&l->again, on_again, 0., 0.);
@@ -134,6 +136,7 @@ void loop_free(struct loop *l)
 	if (!l)
 		return;
 	run_deferred(l);
+	fine_timers_done(&l->fine);
 	ev_timer_stop(l->ev, &l->again);
 	ev_timer_stop(l->ev, &l->heartbeat);
 	ev_prepare_stop(l->ev, &l->before_sleep);
@@ -212,6 +215,21 @@ void loop_timer_in(struct loop *l, ev_timer *timer, uint64_t delay_ms)
 	ev_now_update(l->ev);
 	ev_timer_set(timer, (double)delay_ms / 1000., 0.);
 	ev_timer_start(l->ev, timer);
+}
+
+void loop_fine_timer_in(struct loop *l, struct fine_timer *timer, uint64_t delay_us)
+{
+	fine_timers_start(&l->fine, timer, delay_us);
+}
+
+void loop_fine_timer_stop(struct loop *l, struct fine_timer *timer)
+{
+	fine_timers_stop(&l->fine, timer);
+}
+
+bool loop_fine_timer_runs(const struct fine_timer *timer)
+{
+	return list_listed(&timer->node);
 }
 
 char *loop_scratch(struct loop *l)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "loop/finetimer.h"
 
 struct loop;
 
@@ -58,6 +59,11 @@ void loop_watch_stalls(struct loop *l, uint64_t threshold_ms, stall_fn *on_stall
 
 /* Starts (or restarts) a one-shot timer that is due in delay_ms from now. */
 void loop_timer_in(struct loop *l, ev_timer *timer, uint64_t delay_ms);
+
+/* The same in microseconds. Its on_due() may start or stop it, and no other. */
+void loop_fine_timer_in(struct loop *l, struct fine_timer *timer, uint64_t delay_us);
+void loop_fine_timer_stop(struct loop *l, struct fine_timer *timer);
+bool loop_fine_timer_runs(const struct fine_timer *timer);
 
 /* Scratch memory for one read() whose bytes are used up before the caller returns to the loop. */
 enum { LOOP_SCRATCH_BYTES = 64 * 1024 };

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -402,6 +403,107 @@ static void on_note_time(struct deferred *d)
 }
 
 /* The time of the turn, in the first one too, however long ago the loop was made. */
+enum { N_FINE = 3, FINE_STEP_US = 1300 };
+
+struct fine {
+	struct fine_timer timer;
+	struct fixture *f;
+	uint64_t due_at_us;
+	char name;
+	bool again;
+};
+
+static void start_fine(struct fine *x, uint64_t delay_us)
+{
+	x->due_at_us = clock_mono_us() + delay_us;
+	loop_fine_timer_in(x->f->loop, &x->timer, delay_us);
+}
+
+static void on_fine(struct fine_timer *t)
+{
+	struct fine *x = container_of(t, struct fine, timer);
+
+	assert_false(loop_fine_timer_runs(t));
+	assert_true(clock_mono_us() >= x->due_at_us);
+	note(x->f, x->name);
+	if (x->again)
+		start_fine(x, FINE_STEP_US);
+	x->again = false;
+	if (x->f->n_order == N_FINE)
+		loop_stop(x->f->loop);
+}
+
+static void init_fine(struct fixture *f, struct fine fine[N_FINE])
+{
+	ev_check_stop(loop_ev(f->loop), &f->turn);
+	for (int i = 0; i < N_FINE; i++)
+		fine[i] = (struct fine){ .timer.on_due = on_fine, .f = f, .name = (char)('a' + i) };
+}
+
+static rlim_t lowest_free_fd(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return (rlim_t)fd;
+}
+
+static void test_fine_timers_in_the_order_of_time(void **state)
+{
+	struct fixture *f = *state;
+	struct fine fine[N_FINE];
+
+	init_fine(f, fine);
+	start_fine(&fine[0], 3 * FINE_STEP_US);
+	start_fine(&fine[1], 0);
+	start_fine(&fine[2], 2 * FINE_STEP_US);
+	run_for(f, 10000);
+	assert_string_equal(f->order, "bca");
+}
+
+static void test_fine_timer_stopped_and_restarted(void **state)
+{
+	struct fixture *f = *state;
+	struct fine fine[N_FINE];
+
+	init_fine(f, fine);
+	fine[1].again = true;
+	start_fine(&fine[0], FINE_STEP_US);
+	start_fine(&fine[1], 4 * FINE_STEP_US);
+	start_fine(&fine[1], 2 * FINE_STEP_US);
+	start_fine(&fine[2], 3 * FINE_STEP_US);
+	loop_fine_timer_stop(f->loop, &fine[0].timer);
+	loop_fine_timer_stop(f->loop, &fine[0].timer);
+	assert_false(loop_fine_timer_runs(&fine[0].timer));
+	assert_true(loop_fine_timer_runs(&fine[1].timer));
+	run_for(f, 10000);
+	assert_int_equal(f->n_order, N_FINE);
+	assert_null(strchr(f->order, 'a'));
+}
+
+/* No descriptor is left for them. */
+static void test_fine_timers_without_a_descriptor(void **state)
+{
+	struct fixture *f = *state;
+	struct fine fine[N_FINE];
+	struct fine_timers timers = { 0 };
+	struct rlimit before, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ lowest_free_fd(), before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	fine_timers_init(&timers, loop_ev(f->loop));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	init_fine(f, fine);
+	for (int i = 0; i < N_FINE; i++) {
+		fine[i].due_at_us = clock_mono_us() + (uint64_t)i * FINE_STEP_US;
+		fine_timers_start(&timers, &fine[i].timer, (uint64_t)i * FINE_STEP_US);
+	}
+	run_for(f, 10000);
+	assert_string_equal(f->order, "abc");
+	fine_timers_done(&timers);
+}
+
 static void test_now(void **state)
 {
 	struct fixture *f = *state;
@@ -503,6 +605,9 @@ int main(void)
 		TEST(test_timer_is_not_early),
 		TEST(test_timer_set_late_in_a_turn),
 		TEST(test_timer_restarted),
+		TEST(test_fine_timers_in_the_order_of_time),
+		TEST(test_fine_timer_stopped_and_restarted),
+		TEST(test_fine_timers_without_a_descriptor),
 		TEST(test_now),
 		TEST(test_longest_stall),
 		TEST(test_sleep_is_no_stall),
