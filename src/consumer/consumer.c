@@ -79,7 +79,9 @@ static void give_back(struct stream *s)
 		e->release_delay_ms = e->due.key > now_ms ? e->due.key - now_ms : 0;
 		entryset_move(&s->entries, e, ENTRY_RELEASING);
 	}
-	if (entryset_count(&s->entries, ENTRY_RELEASING))
+	/* An acknowledgement may have been held back for the next read. */
+	if (entryset_count(&s->entries, ENTRY_RELEASING) ||
+	    entryset_count(&s->entries, ENTRY_ACKING))
 		settle_soon(s);
 }
 

@@ -8,8 +8,9 @@
  * with COUNT 1 beyond the room, so that all of them can listen, and no more than one entry each can
  * come unbidden.
  *
- * Where entries come one by one, but several in a millisecond, a quiet read is sent a millisecond
- * after the last reply: at 10,000 a second that is a quarter of the work, here and at the server.
+ * Where entries come one by one, but several in a millisecond, a quiet read is sent a moment after
+ * the last reply, and what was done meanwhile is acknowledged with it: at 10,000 a second that is a
+ * fifth of the work, here and at the server.
  *
  * BLOCK is finite, always: before 7.0 a blocked reader is not told that its stream was deleted.
  */
@@ -26,7 +27,7 @@ enum {
 	READ_MARGIN_MS = 10000,
 	FIRST_COUNT = 16, /* how large entries are is not known before the first reply */
 	WHOLE_REPLY_BYTES = 32 * 1024, /* of payload: surely less than a socket's buffer */
-	GATHER_MS = 1,
+	GATHER_US = 1400,
 };
 
 static bool may_read(const struct stream *s)
@@ -76,7 +77,7 @@ void reader_place(struct stream *s)
 		return;
 	if (r->hungry && r->n_outstanding < reads_at_once(s))
 		list_append(&c->hungry, &r->node);
-	else if (!r->hungry && r->n_outstanding == 0 && !ev_is_active(&r->gather))
+	else if (!r->hungry && r->n_outstanding == 0 && !reader_gathers(s))
 		list_append(&c->quiet, &r->node);
 }
 
@@ -141,7 +142,7 @@ static void let_gather(struct stream *s, size_t n_arrived)
 	recent_add(&r->arrived, now_ms, (uint32_t)n_arrived);
 	if (!r->hungry && s->consumer->n_streams == 1 &&
 	    recent_is_dense(recent_get(&r->arrived, now_ms)))
-		loop_timer_in(stream_loop(s), &r->gather, GATHER_MS);
+		loop_fine_timer_in(stream_loop(s), &r->gather, GATHER_US);
 }
 
 static void read_succeeded(struct stream *s, const struct read_request *request,
@@ -279,6 +280,7 @@ static void read_quiet_alone(struct consumer *c)
 
 	if (!count)
 		return;
+	settler_ride(s, s->reader.conn);
 	send_within_room(s, count, c->settings->read.block_ms);
 	reader_place(s);
 }
@@ -379,14 +381,28 @@ static void on_pause_over(struct ev_loop *ev, ev_timer *w, int events)
 	consumer_wake(s->consumer);
 }
 
+/* In this order: what is to be acknowledged rides with the read, if there is room for one. */
+static void on_gathered(struct fine_timer *t)
+{
+	struct stream *s = container_of(t, struct stream, reader.gather);
+
+	reader_place(s);
+	consumer_wake(s->consumer);
+	settle_soon(s);
+}
+
+bool reader_gathers(const struct stream *s)
+{
+	return loop_fine_timer_runs(&s->reader.gather);
+}
+
 void reader_init(struct stream *s)
 {
 	uint64_t count = s->consumer->settings->read.count;
 
 	s->reader.count_max = count < FIRST_COUNT ? (uint32_t)count : FIRST_COUNT;
 	pause_init(&s->reader.pause, s, on_pause_over);
-	ev_init(&s->reader.gather, on_pause_over);
-	s->reader.gather.data = s;
+	s->reader.gather.on_due = on_gathered;
 }
 
 void reader_settings_changed(struct stream *s)
@@ -426,5 +442,5 @@ void reader_done(struct stream *s)
 	conn_free(s->reader.conn);
 	leave_lists(s);
 	pause_done(&s->reader.pause, s);
-	ev_timer_stop(loop_ev(stream_loop(s)), &s->reader.gather);
+	loop_fine_timer_stop(stream_loop(s), &s->reader.gather);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Acknowledges: one XACK a turn of the loop, at most two unanswered, whatever has gathered. Batches
- * grow by themselves at full speed, and at low load an acknowledgement leaves at once; there is no
- * timer. An entry stays in ACKING until an integer has come back, over as many connections as it
- * takes; 0 for it is an answer (somebody else acknowledged it), counted apart. No error leads here.
+ * grow by themselves at full speed, and at low load an acknowledgement leaves at once. Only where
+ * the reader lets entries gather does it wait for the next read, a millisecond or so, and leaves
+ * ahead of it over the same connection: it rides. An entry stays in ACKING until an integer has
+ * come back, over as many connections as it takes; 0 for it is an answer (somebody else
+ * acknowledged it), counted apart. No error leads here.
  *
  * With guards against a second run, their keys are set by the script that acknowledges. Where
  * scripts are refused each key is set first, and nothing is acknowledged before that is confirmed:
@@ -123,16 +125,20 @@ static struct entry *append_ids(struct list_node *node, uint32_t n, struct buf *
 	return e;
 }
 
-static struct entry *send_xack(struct stream *s, struct list_node *first, uint32_t n)
+static struct entry *append_xack(const struct stream *s, struct list_node *first, uint32_t n,
+    struct buf *out)
 {
-	struct buf *out = home_out(&s->home);
-	struct entry *last;
-
 	command_open(out, 3 + n);
 	command_text(out, "XACK");
 	command_text(out, s->name);
 	command_text(out, s->origin.group);
-	last = append_ids(first, n, out);
+	return append_ids(first, n, out);
+}
+
+static struct entry *send_xack(struct stream *s, struct list_node *first, uint32_t n)
+{
+	struct entry *last = append_xack(s, first, n, home_out(&s->home));
+
 	home_expect(&s->home, on_ack_reply, NULL);
 	return last;
 }
@@ -242,24 +248,66 @@ static void send_batch(struct stream *s, uint32_t n)
 		s->settler.last_sent = send_sets(s, first, n);
 }
 
-/* How many batches may be unanswered. */
+/* How many batches may be unanswered. Those of two connections would be answered in any order. */
 static unsigned batches_max(const struct stream *s)
 {
-	return s->once.pattern && !home_may_script(&s->home) ? 1 : ACKS_OUTSTANDING;
+	bool by_set = s->once.pattern && !home_may_script(&s->home);
+
+	return s->settler.is_riding || by_set ? 1 : ACKS_OUTSTANDING;
+}
+
+static bool may_send(const struct stream *s)
+{
+	return home_is_up(&s->home) && !pause_is_on(&s->settler.pause) && !s->settler.n_setting;
+}
+
+/* A guard is there to be set as soon as there is a reason. */
+static bool waits_for_read(const struct stream *s)
+{
+	return reader_gathers(s) && !s->once.pattern && !consumer_is_halted(s->consumer);
 }
 
 void settler_flush(struct stream *s)
 {
 	uint32_t n;
 
-	if (!home_is_up(&s->home) || pause_is_on(&s->settler.pause) || s->settler.n_setting)
+	if (!may_send(s) || waits_for_read(s))
 		return;
 	while (s->settler.n_batches < batches_max(s) && (n = n_unsent(s)) > 0)
 		send_batch(s, n);
 }
 
+static void on_ride_over(void *owner, void *request, const struct reply *r)
+{
+	struct stream *s = owner;
+
+	s->settler.is_riding = false;
+	if (r) {
+		on_ack_reply(owner, request, r);
+		return;
+	}
+	settler_reset(s);
+	settle_soon(s);
+}
+
+void settler_ride(struct stream *s, struct conn *reader)
+{
+	uint32_t n = n_unsent(s);
+
+	if (!n || s->settler.n_batches || s->once.pattern || !may_send(s))
+		return;
+	home_announce(&s->home, reader);
+	s->settler.batches[s->settler.n_batches++] = n;
+	s->settler.last_sent = append_xack(s, first_unsent(s), n, conn_out(reader));
+	s->settler.is_riding = true;
+	conn_expect(reader, conn_patience_ms(reader), on_ride_over, s, NULL);
+}
+
+/* The home is gone, but what rides is answered or lost with the reader's connection. */
 void settler_reset(struct stream *s)
 {
+	if (s->settler.is_riding)
+		return;
 	s->settler.n_batches = 0;
 	s->settler.last_sent = NULL;
 	s->settler.n_setting = 0;

@@ -77,9 +77,9 @@ struct reader {
 	struct pause pause;
 	enum redis_error last_error; /* that started the pause */
 	struct recent arrived;
-	ev_timer gather;        /* entries come so densely that some are let gather */
-	struct largest largest; /* recent entries, in bytes */
-	struct entryid last_id; /* the last one read as new */
+	struct fine_timer gather; /* entries come so densely that some are let gather */
+	struct largest largest;   /* recent entries, in bytes */
+	struct entryid last_id;   /* the last one read as new */
 };
 
 /* ---- telling Redis what became of entries ---- */
@@ -92,6 +92,7 @@ struct settler {
 	struct entry *last_sent; /* the sent ones are the front of the ACKING list, up to here */
 	uint32_t n_setting;      /* without scripts: SETs of the one batch, before its XACK */
 	bool set_refused;        /* one of them was */
+	bool is_riding;          /* the one unanswered batch went over the reader's connection */
 	struct list_node node;   /* on the consumer's list of streams with something to tell */
 	struct log_limit missing_log;
 	struct pause pause;
@@ -454,6 +455,8 @@ void reader_settings_changed(struct stream *s);
 void reader_place(struct stream *s);
 /* Issues the reads that there is room for. */
 void reader_pump(struct consumer *c);
+/* A read is held back for a moment, so that entries gather; settle_soon() when it is over. */
+bool reader_gathers(const struct stream *s);
 /* Wakes those that have waited for bytes to be given back. */
 void reader_note_bytes(struct consumer *c);
 /* Ends a blocked read, for a drain. */
@@ -474,6 +477,9 @@ void settle_soon(struct stream *s);
 void settler_init(struct stream *s);
 void settler_done(struct stream *s);
 void settler_flush(struct stream *s);
+/* A read is about to be sent over this connection, which waits for nothing: what there is to be
+ * acknowledged goes ahead of it, so that one wake-up serves both here and at the server. */
+void settler_ride(struct stream *s, struct conn *reader);
 void settler_reset(struct stream *s);
 void undertaker_start(struct stream *s);
 void undertaker_flush(struct stream *s);

@@ -22,20 +22,24 @@ def error(text):
 class Rule:
     """What becomes of the commands that it fits, from the (skip + 1)-th on, so many times.
 
-    It fits a command that begins with these words and has the key, or all of the keys, among them.
+    It fits a command that begins with these words and has the key, or all of the keys, among them, on a
+    connection that has had a command `beside` already.
     """
 
-    def __init__(self, command, change, before, key=(), skip=0, times=None):
+    def __init__(self, command, change, before, key=(), beside=None, skip=0, times=None):
         self.words = [word.upper().encode() for word in command.split()]
         self.change = change  # the new answer, for the old one (None: the server was not asked)
         self.before = before  # the server is not asked at all
         self.keys = [word.encode() for word in ((key,) if isinstance(key, str) else key)]
+        self.beside = beside and beside.encode()
         self.skip, self.times = skip, times
         self.hits = []  # when it was applied
 
-    def fits(self, words):
+    def fits(self, words, beside=()):
         begin = [word.upper() for word in words[:len(self.words)]]
         if begin != self.words or any(key not in words for key in self.keys):
+            return False
+        if self.beside and self.beside not in beside:
             return False
         if self.skip:
             self.skip -= 1
@@ -114,10 +118,11 @@ class Link:
         self.asked.put(CLOSED)
 
     def _commands(self):
-        wire = Wire(self.near)
+        wire, before = Wire(self.near), set()
         while True:
             words, raw = wire.command()
-            rule = self.fake.rule_for(words)
+            rule = self.fake.rule_for(words, before)
+            before.add(words[0])
             self.asked.put((rule,))
             if not (rule and rule.before):
                 self.far.sendall(raw)
@@ -199,6 +204,10 @@ class FakeRedis:
         """Answers it with an error; the server never hears of it."""
         return self._add(Rule(command, lambda _old: error(text), True, **which))
 
+    def answer(self, command, make, **which):
+        """Answers it with make(None); the server never hears of it."""
+        return self._add(Rule(command, make, True, **which))
+
     def say(self, command, answer, **which):
         """The server does it, and the daemon is told something else."""
         return self._add(Rule(command, lambda _old: answer, False, **which))
@@ -222,10 +231,11 @@ class FakeRedis:
 
     # What it saw
 
-    def rule_for(self, words):
+    def rule_for(self, words, before):
+        """before: first words of what has come over the connection."""
         with self.lock:
             self.seen.append(words)
-            return next((rule for rule in self.rules if rule.fits(words)), None)
+            return next((rule for rule in self.rules if rule.fits(words, before)), None)
 
     def count(self, command, key=()):
         """How many such commands have come so far."""

@@ -319,6 +319,7 @@ class Pieces(TwoReads):
 class Densely(Way):
     """One stream, and entries that come one by one, but several in a millisecond: they gather."""
 
+    tcp = True
     settings = {"handler.window": 200}
     salt_each, a_second = 7, 6000
 
@@ -342,6 +343,8 @@ class Densely(Way):
 
     def proof(self, told):
         self.case.assertLess(len(told.reads), N * (1 + self.salt_each) // 2)
+        self.case.assertTrue({c.who for c in told.reads} & {c.who for c in told.of("XACK")},
+                             "no acknowledgement has gone together with a read")
 
 
 class ManyStreams(Way):
