@@ -12,9 +12,7 @@
  */
 #include "consumer/stream.h"
 
-enum { PAGE_ROWS = 500, REPLY_MARGIN_MS = 5000, AGAIN_MARGIN_MS = 1000 };
-
-static void next_page(struct stream *s);
+enum { REPLY_MARGIN_MS = 5000, AGAIN_MARGIN_MS = 1000 };
 
 bool recovery_is_ours_to_take(const struct stream *s, const struct pending_row *row)
 {
@@ -37,145 +35,139 @@ void recovery_take_up(struct stream *s, const struct pending_row *row)
 	arrival_owned(s, row->id, row->deliveries, SOURCE_RECOVERED);
 }
 
+/* ---- the end of a scan ---- */
+
+/* One that took longer than until then does not count for the one that is due then. */
+static void again_when_due(struct stream *s)
+{
+	uint64_t at_ms = s->recovery.again_at_ms, now_ms = stream_now_ms(s);
+
+	if (at_ms)
+		loop_timer_in(stream_loop(s), &s->recovery.timer,
+		    at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
 static void finish(struct stream *s)
 {
 	bool first = !s->recovery.complete;
 
 	s->recovery.complete = true;
-	s->recovery.cursor = (struct entryid){ 0, 0 };
+	s->recovery.walk.sweep.active = false;
 	/* Their idle time is that of their former life: others could take them at any moment. */
 	if (s->recovery.n_taken)
 		lease_renew_all(s);
 	s->recovery.n_taken = 0;
+	again_when_due(s);
 	if (first) {
 		reader_place(s);
 		consumer_wake(s->consumer);
 	}
 }
 
-static void take_page(struct stream *s, const struct reply *rows)
+static void refused(struct stream *s)
 {
-	const struct consumer *c = s->consumer;
-	struct entryid before = s->recovery.cursor;
+	s->recovery.walk.sweep.active = false;
+	loop_timer_in(stream_loop(s), &s->recovery.timer, AGAIN_MARGIN_MS);
+}
 
-	twin_look(s, rows, s->recovery.asked_at_ms);
-	/* Going on begins the scan anew. */
-	if (c->paused)
-		return;
+/* ---- pages ---- */
+
+static bool is_full(const struct consumer *c)
+{
+	return c->totals.n_held >= c->settings->read.max_held;
+}
+
+/* Takes up what is ours to take, and returns the last row. */
+static struct entryid take_rows(struct stream *s, const struct reply *rows)
+{
+	struct entryid last = s->recovery.walk.sweep.cursor;
+
 	for (size_t i = 0; i < reply_len(rows); i++) {
 		struct pending_row row;
 
 		if (reply_pending_row(reply_at(rows, i), &row))
 			continue;
-		s->recovery.cursor = row.id;
-		if (c->totals.n_held >= c->settings->read.max_held ||
-		    !recovery_is_ours_to_take(s, &row))
+		last = row.id;
+		if (is_full(s->consumer) || !recovery_is_ours_to_take(s, &row))
 			continue;
 		s->recovery.n_taken++;
 		recovery_take_up(s, &row);
 	}
+	return last;
+}
+
+static void take_page(struct stream *s, const struct reply *rows)
+{
+	struct pendingwalk *w = &s->recovery.walk;
+	bool goes_on = pendingwalk_advance(w, rows, take_rows(s, rows));
+
 	/* What max_held left out is found by the sweep, when there is room. */
-	if (reply_len(rows) < PAGE_ROWS || c->totals.n_held >= c->settings->read.max_held ||
-	    c->draining || entryid_compare(before, s->recovery.cursor) == 0)
+	if (!goes_on || is_full(s->consumer) || s->consumer->draining)
 		finish(s);
 	else
-		next_page(s);
+		pendingwalk_ask(s, w);
 }
 
-static void refused(struct stream *s, const struct reply *r)
+static void on_page(struct stream *s, const struct reply *rows)
 {
-	stream_redis_error(s, "XPENDING", r);
-	loop_timer_in(stream_loop(s), &s->recovery.timer, AGAIN_MARGIN_MS);
-}
-
-static void on_page_reply(void *owner, void *request, const struct reply *r)
-{
-	struct stream *s = owner;
-
-	(void)request;
-	s->recovery.asked = false;
-	if (!r)
-		return;
-	if (reply_is_error(r))
-		refused(s, r);
-	else
-		take_page(s, r);
-}
-
-static void ask_page(struct stream *s)
-{
-	s->recovery.asked = true;
-	s->recovery.asked_at_ms = stream_now_ms(s);
-	stream_ask_pending(s,
-	    &(struct pending_page){
-	        .above = s->recovery.cursor,
-	        .last = s->recovery.last,
-	        .n_rows = PAGE_ROWS,
-	        .consumer = s->origin.consumer,
-	    },
-	    on_page_reply);
-}
-
-static void on_last_reply(void *owner, void *request, const struct reply *r)
-{
-	struct stream *s = owner;
-
-	(void)request;
-	s->recovery.asked = false;
-	if (!r)
-		return;
-	if (reply_is_error(r)) {
-		refused(s, r);
+	if (!rows) {
+		refused(s);
 		return;
 	}
-	s->recovery.last = reply_last_pending(r);
-	ask_page(s);
+	twin_look(s, rows, s->recovery.walk.asked_at_ms);
+	/* Going on begins the scan anew. */
+	if (!s->consumer->paused)
+		take_page(s, rows);
 }
 
-static void next_page(struct stream *s)
+static bool may_ask(const struct stream *s)
 {
-	if (!entryid_is_zero(s->recovery.last)) {
-		ask_page(s);
-		return;
-	}
-	s->recovery.asked = true;
-	stream_ask_last_pending(s, on_last_reply);
+	return !s->recovery.walk.asked && !consumer_is_halted(s->consumer) &&
+	       home_is_up(&s->home) && s->group.state == GROUP_READY;
 }
 
 static void scan(struct stream *s)
 {
-	if (s->recovery.asked || consumer_is_halted(s->consumer) || !home_is_up(&s->home) ||
-	    s->group.state != GROUP_READY)
+	if (!may_ask(s))
 		return;
-	s->recovery.cursor = s->recovery.last = (struct entryid){ 0, 0 };
-	ask_page(s);
+	if (stream_now_ms(s) >= s->recovery.again_at_ms)
+		s->recovery.again_at_ms = 0;
+	s->recovery.walk.sweep.cursor = (struct entryid){ 0, 0 };
+	pendingwalk_begin(&s->recovery.walk);
+	pendingwalk_ask(s, &s->recovery.walk);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 {
+	struct stream *s = w->data;
+
 	(void)ev;
 	(void)events;
-	scan(w->data);
+	scan(s);
 }
+
+/* ---- life ---- */
 
 void recovery_start(struct stream *s)
 {
 	uint64_t over_ms = s->consumer->settings->read.block_ms + REPLY_MARGIN_MS + AGAIN_MARGIN_MS;
 
 	twin_forget_all(s);
+	s->recovery.again_at_ms = stream_now_ms(s) + over_ms;
 	scan(s);
-	loop_timer_in(stream_loop(s), &s->recovery.timer, over_ms);
 }
 
 void recovery_stop(struct stream *s)
 {
 	ev_timer_stop(loop_ev(stream_loop(s)), &s->recovery.timer);
-	s->recovery.asked = false;
+	s->recovery.walk.sweep.active = false;
 	twin_forget_all(s);
 }
 
 void recovery_init(struct stream *s)
 {
+	s->recovery.walk.consumer = s->origin.consumer;
+	s->recovery.walk.on_page = on_page;
 	ev_init(&s->recovery.timer, on_timer);
 	s->recovery.timer.data = s;
 }

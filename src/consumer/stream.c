@@ -229,29 +229,6 @@ enum redis_error stream_redis_error(struct stream *s, const char *what, const st
 	return class;
 }
 
-void stream_ask_pending(struct stream *s, const struct pending_page *page, reply_fn *on_reply)
-{
-	char start[ENTRYID_TEXT_SIZE + 1] = "-", end[ENTRYID_TEXT_SIZE] = "+", rows[12];
-
-	if (!entryid_is_zero(page->above)) {
-		start[0] = '(';
-		start[1 + entryid_format(page->above, start + 1)] = '\0';
-	}
-	if (!entryid_is_zero(page->last))
-		end[entryid_format(page->last, end)] = '\0';
-	snprintf(rows, sizeof(rows), "%u", page->n_rows);
-	/* A consumer of NULL ends the command. */
-	command_words(home_out(&s->home), "XPENDING", s->name, s->origin.group, start, end, rows,
-	    page->consumer, NULL);
-	home_expect(&s->home, on_reply, NULL);
-}
-
-void stream_ask_last_pending(struct stream *s, reply_fn *on_reply)
-{
-	command_words(home_out(&s->home), "XPENDING", s->name, s->origin.group, NULL);
-	home_expect(&s->home, on_reply, NULL);
-}
-
 struct loop *stream_loop(const struct stream *s)
 {
 	return s->consumer->host->loop;

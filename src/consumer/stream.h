@@ -4,7 +4,8 @@
  * alone writes its struct:
  *
  *   reader.c  group.c  begin.c  settler.c (XACK)  undertaker.c (dead letters)  release.c
- *   lease.c  sweeper.c  recovery.c (our own pending list)  name.c  twin.c  probe.c  retention.c
+ *   lease.c  sweeper.c  recovery.c (our own pending list)  pendingwalk.c (pages of either's)
+ *   name.c  twin.c  probe.c  retention.c
  *   once.c (the guard against a second run)  arrival.c (what comes in)  verdict.c (what comes back)
  */
 #ifndef SLUICED_CONSUMER_STREAM_H
@@ -15,6 +16,7 @@
 
 #include "base/log.h"
 #include "consumer/consumer.h"
+#include "consumer/pendingwalk.h"
 #include "consumer/status.h"
 #include "core/alert.h"
 #include "core/backoff.h"
@@ -25,7 +27,6 @@
 #include "core/histogram.h"
 #include "core/policy.h"
 #include "core/sightings.h"
-#include "core/sweep.h"
 #include "redis/conn.h"
 #include "redis/keyspace.h"
 
@@ -125,11 +126,9 @@ struct lease {
 
 struct sweeper {
 	ev_timer timer;
-	struct sweep sweep;
-	bool asked;
-	bool claiming;   /* what is asked for brings entries */
-	bool given_back; /* something was released during this round */
-	uint64_t asked_at_ms;
+	struct pendingwalk walk;
+	bool claiming;          /* what a page has found; the walk waits for it */
+	bool given_back;        /* something was released during this round */
 	uint64_t not_before_ms; /* after a connect others renew first */
 	struct log_limit refused_log;
 };
@@ -144,13 +143,11 @@ struct name_check {
 
 /* Our own pending list compared with the table of held ids. */
 struct recovery {
-	ev_timer timer;
-	struct entryid cursor;
-	struct entryid last; /* of the list when the scan's second page was due; 0-0 before */
-	bool asked;
-	uint64_t asked_at_ms;
-	bool complete;  /* the scan before the first read is over */
-	size_t n_taken; /* by the current scan */
+	ev_timer timer; /* the next scan */
+	struct pendingwalk walk;
+	uint64_t again_at_ms; /* then it is scanned once more; 0: no more */
+	bool complete;        /* the scan before the first read is over */
+	size_t n_taken;       /* by the current scan */
 };
 
 /* Another daemon that goes by our name. */
@@ -290,20 +287,6 @@ enum redis_error stream_note_error(struct stream *s, const char *what, const str
 
 /* Counts it and keeps it for people. */
 void stream_complained(struct stream *s, enum redis_error class, struct slice text);
-
-/* Rows of the pending list. */
-struct pending_page {
-	struct entryid above; /* 0-0: from the start */
-	struct entryid last;  /* 0-0: to the end */
-	unsigned n_rows;
-	const char *consumer; /* whose; NULL: everybody's */
-};
-
-void stream_ask_pending(struct stream *s, const struct pending_page *page, reply_fn *on_reply);
-
-/* Asks what reply_last_pending() finds: the end of a walk through the list by pages. While entries
- * are read and acknowledged faster than the walk goes, it would never come to the list's own. */
-void stream_ask_last_pending(struct stream *s, reply_fn *on_reply);
 
 /* ---- the consumer, for its parts ---- */
 

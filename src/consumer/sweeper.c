@@ -13,12 +13,7 @@
 #include "consumer/stream.h"
 #include "redis/command.h"
 
-enum {
-	/* With 1000 another client's slowest replies take 1 ms, with 250 a third of it, for a tenth
-	 * more of the server's time. */
-	PAGE_ROWS = 250,
-	REFUSED_LOG_MS = 30000,
-};
+enum { REFUSED_LOG_MS = 30000 };
 
 static const struct claim_settings *settings_of(const struct stream *s)
 {
@@ -31,6 +26,11 @@ static uint64_t interval_ms(const struct stream *s)
 	uint64_t whole = settings_of(s)->interval_ms;
 
 	return rng_between(&s->consumer->host->rng, whole - whole / 10, whole + whole / 10);
+}
+
+static bool is_asked(const struct stream *s)
+{
+	return s->sweeper.walk.asked || s->sweeper.claiming;
 }
 
 static void again_in(struct stream *s, uint64_t delay_ms)
@@ -58,17 +58,15 @@ static uint32_t room(struct stream *s)
 
 static void round_over(struct stream *s)
 {
-	s->sweeper.sweep.active = false;
+	s->sweeper.walk.sweep.active = false;
 	again_in(s, interval_ms(s));
 }
 
-/* With the next page after a pause, or with the next round. */
-static void go_on(struct stream *s)
+/* With the next page, after a pause for what was asked then, or with the next round. */
+static void go_on(struct stream *s, uint64_t asked_at_ms)
 {
-	uint64_t took_ms = stream_now_ms(s) - s->sweeper.asked_at_ms;
-
-	if (s->sweeper.sweep.active)
-		again_in(s, sweep_pause_ms(took_ms));
+	if (s->sweeper.walk.sweep.active)
+		again_in(s, sweep_pause_ms(stream_now_ms(s) - asked_at_ms));
 	else
 		round_over(s);
 }
@@ -122,7 +120,7 @@ static void on_claim_reply(void *owner, void *request, const struct reply *r)
 	struct id_batch *b = request;
 	struct slice refused = reply_text(reply_at(r, 2));
 
-	s->sweeper.asked = s->sweeper.claiming = false;
+	s->sweeper.claiming = false;
 	if (r && reply_is_error(r)) {
 		stream_redis_error(s, "claiming entries", r);
 		round_over(s);
@@ -132,7 +130,7 @@ static void on_claim_reply(void *owner, void *request, const struct reply *r)
 		each_id(s, b, reply_at(r, 3), gone);
 		if (refused.len)
 			undertaker_refused(s, NULL, &s->sweeper.refused_log, refused);
-		go_on(s);
+		go_on(s, b->sent_at_ms);
 	}
 	free(b);
 	consumer_wake(s->consumer);
@@ -191,7 +189,7 @@ static void claim_without_script(struct stream *s, struct id_batch *b)
 	for (size_t i = 0; i < b->len; i++)
 		look_at(s, b->items[i].id, claim_looked_at);
 	free(b);
-	go_on(s);
+	go_on(s, s->sweeper.walk.asked_at_ms);
 }
 
 static void send_claim(struct stream *s, struct id_batch *b, const bool *apart)
@@ -214,8 +212,7 @@ static void send_claim(struct stream *s, struct id_batch *b, const bool *apart)
 	if (n_meta)
 		undertaker_metadata(s, NULL, out);
 	append_rows(out, b, apart);
-	s->sweeper.asked = s->sweeper.claiming = true;
-	s->sweeper.asked_at_ms = stream_now_ms(s);
+	s->sweeper.claiming = true;
 	home_expect(&s->home, on_claim_reply, b);
 }
 
@@ -278,11 +275,12 @@ static void choose(struct stream *s, const struct reply *rows, struct choice *c)
 
 static void page_arrived(struct stream *s, const struct reply *rows)
 {
-	struct choice c = { .room = room(s), .last = s->sweeper.sweep.cursor };
+	struct pendingwalk *w = &s->sweeper.walk;
+	struct choice c = { .room = room(s), .last = w->sweep.cursor };
 	bool goes_on;
 
-	twin_look(s, rows, s->sweeper.asked_at_ms);
-	if (entryid_is_zero(s->sweeper.sweep.cursor))
+	twin_look(s, rows, w->asked_at_ms);
+	if (entryid_is_zero(w->sweep.cursor))
 		group_note_lowest(s, rows);
 	c.batch = id_batch_new(s, c.room);
 	c.apart = xcalloc(c.room, sizeof(*c.apart));
@@ -291,83 +289,30 @@ static void page_arrived(struct stream *s, const struct reply *rows)
 		lease_renew_all(s);
 	if (c.full) {
 		/* The next round goes on from here. */
-		s->sweeper.sweep.cursor = c.last;
+		w->sweep.cursor = c.last;
 		goes_on = c.batch->len > 0;
 	} else {
-		goes_on = sweep_advance(&s->sweeper.sweep, reply_len(rows), PAGE_ROWS, c.last);
+		goes_on = pendingwalk_advance(w, rows, c.last);
 	}
-	s->sweeper.sweep.active = goes_on && !s->sweeper.given_back;
+	w->sweep.active = goes_on && !s->sweeper.given_back;
 	if (c.batch->len && home_may_script(&s->home)) {
 		send_claim(s, c.batch, c.apart);
 	} else if (c.batch->len) {
 		claim_without_script(s, c.batch);
 	} else {
 		free(c.batch);
-		go_on(s);
+		go_on(s, w->asked_at_ms);
 	}
 	free(c.apart);
 }
 
-static void refused(struct stream *s, const struct reply *r)
+static void on_page(struct stream *s, const struct reply *rows)
 {
-	stream_redis_error(s, "XPENDING", r);
-	round_over(s);
-}
-
-static void on_page_reply(void *owner, void *request, const struct reply *r)
-{
-	struct stream *s = owner;
-
-	(void)request;
-	s->sweeper.asked = false;
-	if (!r)
-		return;
-	if (reply_is_error(r))
-		refused(s, r);
+	if (rows)
+		page_arrived(s, rows);
 	else
-		page_arrived(s, r);
+		round_over(s);
 	consumer_wake(s->consumer);
-}
-
-static void ask_page(struct stream *s)
-{
-	s->sweeper.asked = true;
-	s->sweeper.asked_at_ms = stream_now_ms(s);
-	stream_ask_pending(s,
-	    &(struct pending_page){
-	        .above = s->sweeper.sweep.cursor,
-	        .last = s->sweeper.sweep.last,
-	        .n_rows = PAGE_ROWS,
-	    },
-	    on_page_reply);
-}
-
-static void on_last_reply(void *owner, void *request, const struct reply *r)
-{
-	struct stream *s = owner;
-
-	(void)request;
-	s->sweeper.asked = false;
-	if (!r)
-		return;
-	if (reply_is_error(r)) {
-		refused(s, r);
-		return;
-	}
-	s->sweeper.sweep.last = reply_last_pending(r);
-	ask_page(s);
-}
-
-static void next_page(struct stream *s)
-{
-	struct sweep *w = &s->sweeper.sweep;
-
-	if (entryid_is_zero(w->cursor) || !entryid_is_zero(w->last)) {
-		ask_page(s);
-		return;
-	}
-	s->sweeper.asked = true;
-	stream_ask_last_pending(s, on_last_reply);
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
@@ -376,19 +321,18 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 
 	(void)ev;
 	(void)events;
-	if (s->sweeper.asked || s->consumer->draining || !home_is_up(&s->home))
+	if (is_asked(s) || s->consumer->draining || !home_is_up(&s->home))
 		return;
 	/* Nothing can be taken up: not even a look. */
 	if (s->group.state != GROUP_READY || !name_check_is_over(s) || !room(s)) {
 		round_over(s);
 		return;
 	}
-	if (!s->sweeper.sweep.active) {
+	if (!s->sweeper.walk.sweep.active) {
 		s->sweeper.given_back = false;
-		s->sweeper.sweep.last = (struct entryid){ 0, 0 };
+		pendingwalk_begin(&s->sweeper.walk);
 	}
-	s->sweeper.sweep.active = true;
-	next_page(s);
+	pendingwalk_ask(s, &s->sweeper.walk);
 }
 
 void sweeper_given_back(struct stream *s)
@@ -398,14 +342,14 @@ void sweeper_given_back(struct stream *s)
 
 void sweeper_hurry(struct stream *s)
 {
-	if (!s->sweeper.asked && home_is_up(&s->home))
+	if (!is_asked(s) && home_is_up(&s->home))
 		again_in(s, 0);
 }
 
 void sweeper_hold_off(struct stream *s)
 {
 	s->sweeper.not_before_ms = stream_now_ms(s) + settings_of(s)->min_idle_ms / 2;
-	if (!s->sweeper.asked && home_is_up(&s->home))
+	if (!is_asked(s) && home_is_up(&s->home))
 		again_in(s, interval_ms(s));
 }
 
@@ -413,18 +357,17 @@ void sweeper_start(struct stream *s)
 {
 	/* After a restart of the server all leases look old. Whoever is alive renews its own within
 	 * half a lease, and nobody may take them before. */
-	s->sweeper.asked = false;
 	sweeper_hold_off(s);
 }
 
 void sweeper_stop(struct stream *s)
 {
 	ev_timer_stop(loop_ev(stream_loop(s)), &s->sweeper.timer);
-	s->sweeper.asked = false;
 }
 
 void sweeper_init(struct stream *s)
 {
+	s->sweeper.walk.on_page = on_page;
 	ev_init(&s->sweeper.timer, on_timer);
 	s->sweeper.timer.data = s;
 }

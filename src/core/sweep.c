@@ -3,7 +3,8 @@
 
 bool sweep_advance(struct sweep *s, size_t n_rows, size_t page_size, struct entryid last)
 {
-	if (n_rows < page_size) {
+	/* Rows that cannot be read move nothing on. */
+	if (n_rows < page_size || entryid_compare(last, s->cursor) == 0) {
 		*s = (struct sweep){ 0 };
 		return false;
 	}

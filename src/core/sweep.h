@@ -27,14 +27,14 @@ static inline bool sweep_is_stale(const struct pending_row *row, uint64_t min_id
 	return row->nobody || row->idle_ms >= min_idle_ms;
 }
 
-/* The round of a sweep through the pending list. Zero-initialise. */
+/* Where a walk through a pending list is. Zero-initialise. */
 struct sweep {
 	struct entryid cursor; /* the next page begins above it; 0-0: at the start */
-	struct entryid last;   /* of the list when the round's second page was due; 0-0 before */
-	bool active;           /* a round is under way */
+	struct entryid last;   /* of the list when its second page was due; 0-0 before */
+	bool active;           /* it is under way */
 };
 
-/* After a page: true when the round goes on behind `last`, false when the list is at its end. */
+/* After a page: true when the walk goes on behind `last`, false when the list is at its end. */
 bool sweep_advance(struct sweep *s, size_t n_rows, size_t page_size, struct entryid last);
 
 /* Pause after a page that took this long: a sweep takes a quarter of the server's time at most. */

@@ -50,6 +50,10 @@ static void test_advance(void **unused)
 	s.cursor = (struct entryid){ 5, 1 };
 	assert_false(sweep_advance(&s, 0, 10, (struct entryid){ 5, 1 }));
 	assert_true(entryid_is_zero(s.cursor));
+	/* Nor is there an end to a page that can be asked for again and again. */
+	s.cursor = (struct entryid){ 5, 1 };
+	assert_false(sweep_advance(&s, 10, 10, (struct entryid){ 5, 1 }));
+	assert_true(entryid_is_zero(s.cursor));
 }
 
 /* Every row of the list is seen once in a round, whatever the length of the list. */
