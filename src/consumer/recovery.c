@@ -7,6 +7,9 @@
  * is made after each connect and again when the last read of the old connection must be over, and
  * from then on the sweep looks at our own rows as well.
  *
+ * Nothing is read before the first scan is over. Nobody waits for the later ones: what they find is
+ * taken up without delay, but a page on which there is nothing to take up is followed by a pause.
+ *
  * History is never read with XREADGROUP and an id: that raises the delivery count of everything
  * that it returns, though nothing has run.
  */
@@ -99,13 +102,17 @@ static struct entryid take_rows(struct stream *s, const struct reply *rows)
 static void take_page(struct stream *s, const struct reply *rows)
 {
 	struct pendingwalk *w = &s->recovery.walk;
+	size_t n_before = s->recovery.n_taken;
 	bool goes_on = pendingwalk_advance(w, rows, take_rows(s, rows));
 
 	/* What max_held left out is found by the sweep, when there is room. */
 	if (!goes_on || is_full(s->consumer) || s->consumer->draining)
 		finish(s);
-	else
+	else if (!s->recovery.complete || s->recovery.n_taken > n_before)
 		pendingwalk_ask(s, w);
+	else
+		loop_timer_in(stream_loop(s), &s->recovery.timer,
+		    sweep_long_pause_ms(stream_now_ms(s) - w->asked_at_ms));
 }
 
 static void on_page(struct stream *s, const struct reply *rows)
@@ -143,7 +150,10 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
 
 	(void)ev;
 	(void)events;
-	scan(s);
+	if (!s->recovery.walk.sweep.active)
+		scan(s);
+	else if (may_ask(s))
+		pendingwalk_ask(s, &s->recovery.walk);
 }
 
 /* ---- life ---- */

@@ -72,9 +72,8 @@ static void step_done(struct stream *s, const struct reply *r)
 	s->consumer->stats.retention_removed += n;
 	t->n_removed += n;
 	say_lost(s, reply_text(reply_at(r, 2)));
-	/* Half a millisecond is no time by the loop's clock. */
 	if (n && now_ms < t->until_ms)
-		again_in(s, sweep_pause_ms(now_ms - t->asked_at_ms + 1));
+		again_in(s, sweep_long_pause_ms(now_ms - t->asked_at_ms));
 	else
 		round_over(s);
 }

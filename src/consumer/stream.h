@@ -143,7 +143,7 @@ struct name_check {
 
 /* Our own pending list compared with the table of held ids. */
 struct recovery {
-	ev_timer timer; /* the next scan */
+	ev_timer timer; /* the next page, or else the next scan */
 	struct pendingwalk walk;
 	uint64_t again_at_ms; /* then it is scanned once more; 0: no more */
 	bool complete;        /* the scan before the first read is over */

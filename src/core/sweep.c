@@ -16,3 +16,8 @@ uint64_t sweep_pause_ms(uint64_t page_took_ms)
 {
 	return 3 * page_took_ms;
 }
+
+uint64_t sweep_long_pause_ms(uint64_t page_took_ms)
+{
+	return sweep_pause_ms(page_took_ms + 1);
+}

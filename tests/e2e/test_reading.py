@@ -3,6 +3,7 @@
 """How much is read, and from where."""
 
 import re
+import signal
 import statistics
 import time
 
@@ -17,32 +18,69 @@ class Walks(WorkerCase):
     """A walk through the pending list ends where the list ended when it began, or it would follow the
     entries of a drain for as long as that lasts."""
 
-    def bounds_of_pages(self, owner, enough):
-        """(start, end) of the pages asked of everybody's rows or of one consumer's, and the last id."""
+    PAGE, PAUSE_S = 250, 0.0025
+
+    def pages(self, monitor, owner, enough):
+        """When the pages of everybody's rows (none) or of one consumer's were asked, their starts and ends."""
+        found = []
+        while len(found) < enough:
+            at, _, words = command_of(monitor.connection.read())
+            if words[:3] == ["XPENDING", "s", "g"] and words[5:] == [str(self.PAGE), *owner]:
+                found.append((at, words[3], words[4]))
+        monitor.connection.close()
+        times, starts, ends = zip(*found)
+        return [later - at for at, later in zip(times, times[1:])], list(starts), list(ends)
+
+    def pages_from_the_start(self, *owner):
         self.add_many(1300)
-        last = self.abandon(2000, consumer="me" if owner else "ghost")[-1]
+        last = self.abandon(2000, consumer=owner[0] if owner else "ghost")[-1]
         monitor = Monitor(self.redis)
         self.start(self.python(HOLD), {"claim.min_idle": "2s", "claim.interval": "500ms"})
-        pages = []
-        while len(pages) < enough:
-            line = monitor.connection.read().decode().lower()
-            page = re.search(r'"xpending" "s" "g" "(\S+)" "(\S+)" "\d{3}"( "me")?$', line)
-            if page and bool(page[3]) == owner:
-                pages.append(page.groups()[:2])
-        monitor.connection.close()
+        _, starts, ends = self.pages(monitor, owner, 4)
         self.open_gate("all")
-        return pages, last
+        self.assertEqual((starts[0], ends), ("-", ["+"] + [last] * 3))
+        self.assertEqual(len(set(starts)), 4)
 
     def test_own_rows(self):
-        pages, last = self.bounds_of_pages(True, 3)
-        self.assertEqual(pages[0], ("-", "+"))
-        self.assertEqual([end for _, end in pages[1:]], [last] * 2)
+        self.pages_from_the_start("me")
 
     def test_sweep(self):
-        pages, last = self.bounds_of_pages(False, 4)
-        self.assertEqual(pages[0], ("-", "+"))
-        self.assertEqual([end for _, end in pages[1:]], [last] * 3)
-        self.assertEqual(len({start for start, _ in pages}), 4)
+        self.pages_from_the_start()
+
+    def hold(self, pages):
+        """A daemon that holds so many pages of rows, and the pauses between them while it took them up."""
+        self.abandon(len(self.add_many(pages * self.PAGE)), consumer="me")
+        monitor = Monitor(self.redis)
+        self.start(self.python(HOLD), {"claim.min_idle": "1h", "read.max_held": 100000},
+                   daemon={"log.level": "notice"})
+        return self.pages(monitor, ["me"], pages + 1)[0]
+
+    def connect_anew(self):
+        """Its monitor, from before the first page of the look through what it holds."""
+        self.redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        return Monitor(self.redis)
+
+    def test_pause_behind_a_page_without_work_only(self):
+        working = self.hold(16)
+        looking, starts, _ = self.pages(self.connect_anew(), ["me"], 17)
+        self.open_gate("all")
+        self.assertEqual((starts[0], len(set(starts))), ("-", 17))
+        self.assertLess(min(working), self.PAUSE_S)
+        self.assertGreater(min(looking), self.PAUSE_S)
+
+    def test_look_that_lasts_is_neither_cut_nor_doubled(self):
+        """A page is so long on its way that the pause behind it ends when the next look is already due."""
+        self.hold(4)
+        monitor = self.connect_anew()
+        wait_until(lambda: b'"250" "me"' in monitor.connection.read(), what="the first page")
+        self.redis.process.send_signal(signal.SIGSTOP)
+        stays_true(lambda: True, 1.7)
+        self.redis.process.send_signal(signal.SIGCONT)
+        pauses, starts, _ = self.pages(monitor, ["me"], 9)
+        self.open_gate("all")
+        self.assertGreater(max(pauses), 4.5)
+        self.assertEqual([start == "-" for start in starts], [False] * 4 + [True] + [False] * 4)
+        self.assertEqual(starts[5:], starts[:4])
 
 
 class Bounds(WorkerCase):

@@ -87,6 +87,8 @@ static void test_pause(void **unused)
 	assert_int_equal(sweep_pause_ms(0), 0);
 	assert_int_equal(sweep_pause_ms(1), 3);
 	assert_int_equal(sweep_pause_ms(1000), 3000);
+	assert_int_equal(sweep_long_pause_ms(0), 3);
+	assert_int_equal(sweep_long_pause_ms(1), 6);
 }
 
 int main(void)
