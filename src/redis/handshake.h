@@ -18,7 +18,7 @@ struct handshake {
 	void (*on_done)(struct conn *c);
 
 	struct fault *fault; /* it has failed, for this; NULL: not so far */
-	uint64_t client_id; /* Redis' number of the connection; 0: not told */
+	uint64_t client_id;  /* Redis' number of the connection; 0: not told */
 };
 
 /* When the last reply has come on_done is called, which may free it; `fault` tells how it went. */
